@@ -1,0 +1,87 @@
+package settings
+
+import "time"
+
+// POP3 is how mail clients collect their mail.
+type POP3 struct {
+	Listen         []Listen // plain, STLS offered
+	ListenTLS      []Listen // implicit TLS
+	PlaintextLogin PlaintextLogin
+	Delivery       Delivery
+	Hold           time.Duration // same-poll: the longest that a login is held
+	Retrieved      Retrieved
+	KeepRetrieved  time.Duration // how long what left an Out Queue can be brought back
+}
+
+// PlaintextLogin says who may log in without TLS.
+type PlaintextLogin string
+
+// The values of pop3.plaintext_login.
+const (
+	PlaintextNever   PlaintextLogin = "never"
+	PlaintextTrusted PlaintextLogin = "trusted" // from a trusted network
+	PlaintextAlways  PlaintextLogin = "always"
+)
+
+// Delivery says which poll finds what a poll made the box fetch.
+type Delivery string
+
+// The values of pop3.delivery.
+const (
+	DeliveryNextPoll Delivery = "next-poll"
+
+	deliverySamePoll Delivery = "same-poll"
+)
+
+// Retrieved says when mail that a client retrieved leaves its Out Queue.
+type Retrieved string
+
+// The values of pop3.retrieved.
+const (
+	RetrievedExpire Retrieved = "expire" // at the QUIT of the session that retrieved it
+
+	retrievedUntilDele Retrieved = "until-dele"
+)
+
+func defaultPOP3() POP3 {
+	return POP3{
+		Listen:         []Listen{{"", 110}},
+		ListenTLS:      []Listen{{"", 995}},
+		PlaintextLogin: PlaintextTrusted,
+		Delivery:       DeliveryNextPoll,
+		Hold:           20 * time.Second,
+		Retrieved:      RetrievedExpire,
+		KeepRetrieved:  14 * day,
+	}
+}
+
+func (p *POP3) section() section {
+	return section{name: "pop3", doc: `
+How mail clients collect their mail from the box. They log in with the name of their login, "@", and the POP3 server of their provider:
+myaccount@pop3.web.de, or myaccount@gmx.de@pop3.gmx.de where the login is itself an address. The password is the one that they have at the
+provider.`,
+		settings: []setting{
+			{name: "listen", value: list(&p.Listen, listen), example: `["192.168.1.5:110"]`, doc: `
+Where the box waits for clients that begin in the clear and can go over to TLS ("STARTTLS" in most clients). An empty list turns
+this off, but not together with pop3.listen_tls.`},
+			{name: "listen_tls", value: list(&p.ListenTLS, listen), example: `["192.168.1.5:995"]`, doc: `
+Where the box waits for clients that use TLS from the start ("SSL/TLS" in most clients). This is the better one.`},
+			{name: "plaintext_login", value: text(&p.PlaintextLogin, choice([]PlaintextLogin{PlaintextNever, PlaintextTrusted, PlaintextAlways})), example: `"never"`, doc: `
+Who may log in without TLS, so that anyone on the way can read the password: nobody ("never"), clients in a [[trusted_network]]
+("trusted"), or everybody ("always"). Who may not is told to turn TLS on.`},
+			{name: "delivery", value: text(&p.Delivery, choice([]Delivery{DeliveryNextPoll}, deliverySamePoll)), example: `"next-poll"`, doc: `
+With "next-poll" a poll gets at once what is there, and then makes the box fetch from the provider: new mail is delivered in the second
+poll. (With fetch.schedule on, the box fetches between polls too, and mail is usually there at the first.) Another value, "same-poll",
+comes with a later version and is refused until then.`},
+			{name: "hold", value: text(&p.Hold, duration(time.Second, 5*time.Minute)), example: `"30s"`, doc: `
+The longest time that a client's login waits for fresh mail with pop3.delivery set to "same-poll". It means nothing with
+"next-poll".`},
+			{name: "retrieved", value: text(&p.Retrieved, policy([]Retrieved{RetrievedExpire}, retrievedUntilDele)), example: `"expire"`, doc: `
+When mail that a client has retrieved leaves its queue. With "expire" it leaves when the client logs off in order,
+whether the client deleted it or not: so set clients to keep their own copy, and let only one client collect an account.
+Other values, "until-dele" and a time, come with a later version and are refused until then.`},
+			{name: "keep_retrieved", value: text(&p.KeepRetrieved, duration(0, 10*year)), example: `"720h"`, doc: `
+How long you can bring back mail that left its queue, for a client that lost it. After that it is gone for good, here as at the provider.
+"336h" is two weeks.`},
+		}}
+}

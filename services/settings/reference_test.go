@@ -1,0 +1,53 @@
+package settings
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestReferenceIsFresh(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(page, Reference()) {
+		t.Error("docs/settings.md is not what the code says: run go generate ./services/settings")
+	}
+}
+
+func TestReferenceHasEverything(t *testing.T) {
+	t.Parallel()
+	for _, s := range catalogue() {
+		if strings.TrimSpace(s.doc) == "" {
+			t.Errorf("%s has no words", s.title())
+		}
+		for _, one := range s.settings {
+			if strings.TrimSpace(one.doc) == "" || one.example == "" || one.value.values() == "" {
+				t.Errorf("%s.%s has no words, example or values", s.name, one.name)
+			}
+		}
+	}
+}
+
+func TestExamplesAreGood(t *testing.T) {
+	t.Parallel()
+	mustParse(t, exampleFile)
+	for _, s := range catalogue() {
+		for _, one := range s.settings {
+			if strings.HasPrefix(one.example, `"""`) { // a PEM text with its middle left out
+				continue
+			}
+			file := s.title() + "\n"
+			for _, other := range s.settings {
+				// what an example stands beside: what a block needs, and a fixed address with its gateway
+				if other.name != one.name && (other.required || s.name == "network" && other.name != "dns" && one.name != "dns") {
+					file += other.name + " = " + other.example + "\n"
+				}
+			}
+			mustParse(t, file+one.name+" = "+one.example+"\n")
+		}
+	}
+}
