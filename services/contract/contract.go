@@ -1,0 +1,36 @@
+// Package contract is the seam between the store and everyone who calls it: the calls (contract.proto and
+// its generated code), a client that survives restarts of the store, and the one mapping of errors to what
+// crosses a process border.
+package contract
+
+import "time"
+
+// MaxPut is the most octets of mail that one call carries, in either direction; a longer mail is uploaded
+// in chunks of at most so much. (A ttrpc message holds 4 MiB in all.)
+const MaxPut = 1 << 20
+
+// KeepPuts is how long the store remembers the answer to a put's key at least.
+const KeepPuts = 24 * time.Hour
+
+// Conditions: what a lasting one in the health table is named.
+const (
+	ConditionLoginRefused  = "login-refused"  // subject: account
+	ConditionProvider      = "provider"       // a provider that can't be reached or doesn't do; subject: account
+	ConditionDiskFull      = "disk-full"      // intake stops
+	ConditionSettings      = "settings"       // a settings file was not applied; subject: its source
+	ConditionClock         = "clock"          // the clock is not known to be good: nothing expires
+	ConditionDamage        = "damage"         // bytes that don't fit their checksum; subject: where
+	ConditionUnknownRecord = "unknown-record" // a record of a version that this program doesn't know
+	ConditionService       = "service"        // a service that doesn't stay up; subject: its name
+	ConditionTooLarge      = "too-large"      // a mail over the limit stays at the provider; subject: account
+)
+
+// Queue names, as logs, status and exports have them.
+const (
+	QueueIn        = "in"
+	QueueOut       = "out"
+	QueueRetrieved = "retrieved"
+)
+
+// VerdictDeliver is the verdict that moves a message to the Out Queue as it is.
+const VerdictDeliver = "deliver"
