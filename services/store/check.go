@@ -1,0 +1,115 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"postroom/services/contract"
+	"postroom/services/store/disk"
+	"postroom/services/store/engine"
+	"postroom/services/store/rows"
+	"postroom/services/store/segment"
+)
+
+// checkOctets is how much one call of Check reads.
+const checkOctets = 64 << 20
+
+// Check compares records with their rows. The cursor is a queue's index and the key of the row that was
+// checked last.
+func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.CheckResponse, error) {
+	at, after := 0, []byte(nil)
+	if len(q.Cursor) > 0 {
+		at, after = int(q.Cursor[0]), q.Cursor[1:]
+	}
+	if at >= len(queues) {
+		return nil, fmt.Errorf("%w: cursor", contract.ErrInvalid)
+	}
+	c := checker{store: a.Store, answer: &contract.CheckResponse{}}
+	defer c.close()
+	type row struct {
+		key     []byte
+		message *rows.Message
+	}
+	var list []row
+	done := true
+	err := a.db.View(func(r *engine.Reader) error {
+		octets := uint64(0)
+		for key := range r.Scan(queues[at].bucket, nil, after) {
+			if octets >= checkOctets || len(list) == messagesPerCall {
+				done = false
+				return nil
+			}
+			m := &rows.Message{}
+			if _, err := r.Load(queues[at].bucket, key, m); err != nil {
+				return err
+			}
+			list = append(list, row{bytes.Clone(key), m})
+			octets += m.Body.Length
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range list {
+		c.check(queues[at].name, row.key, row.message)
+	}
+	switch {
+	case !done:
+		c.answer.Cursor = append([]byte{byte(at)}, list[len(list)-1].key...)
+	case at+1 < len(queues):
+		c.answer.Cursor = []byte{byte(at + 1)}
+	}
+	return c.answer, nil
+}
+
+// checker compares one row after the other, and keeps the segment that it read last open.
+type checker struct {
+	store   *Store
+	answer  *contract.CheckResponse
+	segment uint32
+	file    disk.File
+}
+
+func (c *checker) close() {
+	if c.file != nil {
+		c.file.Close()
+	}
+}
+
+func (c *checker) check(queue string, key []byte, m *rows.Message) {
+	c.answer.Messages++
+	c.answer.Octets += m.Body.Length
+	if err := c.compare(m); err != nil {
+		c.answer.Problems = append(c.answer.Problems, fmt.Sprintf("queue %s, message %d, account %x: segment %d at %d: %v",
+			queue, idOfKey(key), m.Account, m.Body.Segment, m.Body.Offset, err))
+	}
+}
+
+func (c *checker) compare(m *rows.Message) error {
+	b := m.Body
+	if c.file == nil || c.segment != b.Segment {
+		c.close()
+		f, err := c.store.db.Open(b.Segment)
+		if errors.Is(err, fs.ErrNotExist) {
+			c.file = nil
+			return errors.New("the segment is missing")
+		}
+		if err != nil {
+			c.file = nil
+			return err
+		}
+		c.file, c.segment = f, b.Segment
+	}
+	h, err := segment.ReadHeader(c.file, b.Offset)
+	switch {
+	case err != nil:
+		return err
+	case h.Length != b.Length || h.CRC32C != b.Crc32C || !bytes.Equal(h.SHA256[:], b.Sha256) || !bytes.Equal(h.Account[:], m.Account):
+		return errors.New("the record is another one than its row says")
+	}
+	return segment.Verify(c.file, b.Offset, h)
+}

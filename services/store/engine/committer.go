@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"postroom/services/contract"
+	"postroom/services/store/notes"
+	"postroom/services/store/rows"
+	"postroom/services/store/segment"
+
+	"go.etcd.io/bbolt"
+)
+
+// run is the committer.
+func (db *DB) run() {
+	defer close(db.done)
+	for {
+		select {
+		case c := <-db.calls:
+			db.commit(db.gather(c))
+			db.copyIfDue()
+		case <-db.stop:
+			if db.copying != nil {
+				<-db.copying
+			}
+			return
+		}
+	}
+}
+
+// gather takes what waits, up to a batch's bounds.
+func (db *DB) gather(first *call) []*call {
+	batch := []*call{first}
+	octets := first.octets()
+	for len(batch) < maxBatchCalls && octets < maxBatchOctets {
+		select {
+		case c := <-db.calls:
+			if c.ctx.Err() != nil {
+				c.done <- c.ctx.Err()
+				continue
+			}
+			batch = append(batch, c)
+			octets += c.octets()
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (c *call) octets() (n int) {
+	for _, b := range c.bodies {
+		n += len(b.Octets)
+	}
+	return n
+}
+
+// commit makes a batch durable and answers it.
+func (db *DB) commit(batch []*call) {
+	locations, err := db.appendBodies(batch)
+	if err != nil {
+		answerAll(batch, unavailable(err))
+		return
+	}
+	tx, err := db.index.Begin(true)
+	if err != nil {
+		answerAll(batch, unavailable(err))
+		return
+	}
+	t := &Txn{Reader: Reader{tx}, sequence: db.sequence + 1, now: db.cfg.Now()}
+	failed := make(map[*call]error)
+	for i, c := range batch {
+		if err := t.run(c, locations[i]); err != nil {
+			failed[c] = err
+		}
+	}
+	if t.err != nil {
+		answerAll(batch, unavailable(errors.Join(t.err, tx.Rollback())))
+		return
+	}
+	if len(t.note) == 0 {
+		err = tx.Rollback()
+	} else {
+		err = db.writeNote(t, tx)
+	}
+	if err != nil {
+		answerAll(batch, unavailable(err))
+		return
+	}
+	for _, f := range t.after {
+		f()
+	}
+	for _, c := range batch {
+		c.done <- failed[c]
+	}
+}
+
+// run plans one call within the batch. Its bodies are counted whatever it says: they stand in a segment.
+func (t *Txn) run(c *call, locations []segment.Location) error {
+	locations = append(locations, c.large...)
+	for _, l := range locations {
+		t.added(l)
+	}
+	m := t.mark()
+	err := c.plan(t, locations)
+	if err == nil && t.err != nil {
+		err = t.err
+	}
+	if err == nil {
+		return nil
+	}
+	if undone := t.reset(m); undone != nil {
+		t.fail(undone)
+		return err
+	}
+	for _, l := range locations[:len(locations)-len(c.large)] {
+		t.Drop(BodyOf(l))
+	}
+	for _, l := range c.large {
+		t.forget(l)
+	}
+	return err
+}
+
+// forget takes back the count of a large body whose put failed: its upload may be put again.
+func (t *Txn) forget(l segment.Location) { t.Delete(Segments, SegmentKey(l.Segment)) }
+
+func (db *DB) appendBodies(batch []*call) ([][]segment.Location, error) {
+	var all []segment.Body
+	for _, c := range batch {
+		all = append(all, c.bodies...)
+	}
+	located := make([][]segment.Location, len(batch))
+	if len(all) == 0 {
+		return located, nil
+	}
+	locations, err := db.bodies.Append(all)
+	if err != nil {
+		return nil, err
+	}
+	db.point("bodies-synced")
+	for i, c := range batch {
+		n := len(c.bodies)
+		located[i], locations = locations[:n:n], locations[n:]
+	}
+	return located, nil
+}
+
+// writeNote makes the batch's row changes happen: the note first, then the index.
+func (db *DB) writeNote(t *Txn, tx *bbolt.Tx) error {
+	db.keepMeta(t)
+	if t.err != nil {
+		return errors.Join(t.err, tx.Rollback())
+	}
+	if len(t.note) > notes.MaxPayload {
+		return errors.Join(fmt.Errorf("note of %d octets", len(t.note)), tx.Rollback())
+	}
+	if err := db.notes.Append(t.sequence, t.note); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	db.sequence = t.sequence
+	db.sinceCopy += int64(len(t.note))
+	db.point("note-synced")
+	if err := tx.Commit(); err != nil {
+		db.cfg.Log.Error("index doesn't take a commit: made again from checkpoint and notes", "err", err)
+		if err := db.rebuild(); err != nil {
+			// The note has happened and no row shows it: only a start can go on from here.
+			panic(fmt.Errorf("index can't be made again: %w", err))
+		}
+	}
+	db.point("index-applied")
+	return nil
+}
+
+// keepMeta writes what a start needs to know. The sequence is the index's own and stands in no note.
+func (db *DB) keepMeta(t *Txn) {
+	var s rows.Segment
+	key := SegmentKey(0) // a row of the next segment's number, in End
+	if _, err := t.Load(Segments, key, &s); err != nil {
+		t.fail(err)
+		return
+	}
+	if next := uint64(db.bodies.Next()); next != s.End {
+		s.End = next
+		t.Save(Segments, key, &s)
+	}
+	if err := putSequence(t.tx, t.sequence); err != nil {
+		t.fail(err)
+	}
+}
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", contract.ErrUnavailable, err) }
+
+func answerAll(batch []*call, err error) {
+	for _, c := range batch {
+		c.done <- err
+	}
+}

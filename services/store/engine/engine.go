@@ -1,0 +1,147 @@
+// Package engine makes the store's commits durable and keeps its index: bodies in segments, row changes in
+// notes, and bbolt as the view of what the notes add up to.
+//
+//	Commit ──▶ committer: append and sync bodies ─▶ append and sync one note ─▶ apply to the index ─▶ answer
+//
+// One goroutine commits for all callers. A note that is synced has happened; the index isn't synced, for it
+// can always be made again (see recover.go).
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"postroom/services/contract"
+	"postroom/services/store/disk"
+	"postroom/services/store/notes"
+	"postroom/services/store/segment"
+
+	"go.etcd.io/bbolt"
+)
+
+// Config says where and how.
+type Config struct {
+	Dir  string // holds bodies/, notes/, index.db and its checkpoints
+	Boot string // this boot's id: an index written in it is taken as it is
+	FS   disk.FS
+	Log  *slog.Logger
+	Now  func() time.Time
+
+	// CheckpointAfter is how many octets of notes are written between two checkpoints; 0: 64 MiB.
+	CheckpointAfter int64
+	// Point, where set, is called at the named points of a commit (bodies-synced, note-synced,
+	// index-applied): faults are put in there.
+	Point func(name string)
+}
+
+// DB is an open store. Close it.
+type DB struct {
+	cfg    Config
+	bodies *segment.Set
+	calls  chan *call
+	done   chan struct{} // closed when the committer has ended
+	stop   chan struct{}
+
+	mu    sync.RWMutex // guards the pointer: a rebuilt index is another one
+	index *bbolt.DB
+
+	// owned by the committer
+	notes     *notes.Log
+	sequence  uint64
+	sinceCopy int64 // octets of notes since the last checkpoint
+	copying   chan struct{}
+
+	// Damage is what recovery found lost, in words; set once.
+	Damage []string
+}
+
+// call is one commit that waits.
+type call struct {
+	ctx    context.Context
+	bodies []segment.Body
+	large  []segment.Location
+	plan   func(*Txn, []segment.Location) error
+	done   chan error
+}
+
+// Bounds of one batch.
+const (
+	maxBatchCalls  = 1024
+	maxBatchOctets = 16 << 20
+)
+
+// View calls read with the rows as the last commit left them. It must not wait for anyone: a bbolt
+// transaction that stays open stalls writers.
+func (db *DB) View(read func(*Reader) error) error {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.index.View(func(tx *bbolt.Tx) error { return read(&Reader{tx}) })
+}
+
+// Commit appends bodies and makes the row changes that plan asks for durable, all or nothing, and returns when
+// readers see them. plan gets the bodies' locations, then large, which an upload has made; it may run within a
+// batch of others, and its error takes its own changes back and is returned. What plan leaves unnamed it drops.
+// contract.ErrUnavailable: not durable; the same call may be made again.
+func (db *DB) Commit(ctx context.Context, bodies []segment.Body, large []segment.Location, plan func(*Txn, []segment.Location) error) error {
+	c := &call{ctx: ctx, bodies: bodies, large: large, plan: plan, done: make(chan error, 1)}
+	select {
+	case db.calls <- c:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.stop:
+		return fmt.Errorf("%w: the store stops", contract.ErrUnavailable)
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-db.done:
+		select {
+		case err := <-c.done:
+			return err
+		default:
+			return fmt.Errorf("%w: the store stops", contract.ErrUnavailable)
+		}
+	}
+}
+
+// Update is Commit without bodies.
+func (db *DB) Update(ctx context.Context, plan func(*Txn) error) error {
+	return db.Commit(ctx, nil, nil, func(t *Txn, _ []segment.Location) error { return plan(t) })
+}
+
+// Ping returns when the committer has answered everything that came before.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.Update(ctx, func(*Txn) error { return nil })
+}
+
+// Upload begins a large body.
+func (db *DB) Upload() (*segment.Upload, error) { return db.bodies.Upload() }
+
+// Open opens a segment for reading.
+func (db *DB) Open(number uint32) (disk.File, error) { return db.bodies.Reader(number) }
+
+// Free gives the octets that may still be taken on the data partition, and its size.
+func (db *DB) Free() (free, size uint64, err error) { return db.cfg.FS.Free(db.cfg.Dir) }
+
+// Close ends the committer, makes a checkpoint and closes the index cleanly.
+func (db *DB) Close() error {
+	close(db.stop)
+	<-db.done
+	db.notes.Retire()
+	db.bodies.Retire()
+	err := db.checkpoint(db.sequence)
+	return errors.Join(err, db.closeIndex())
+}
+
+func (db *DB) path(name string) string { return filepath.Join(db.cfg.Dir, name) }
+
+func (db *DB) point(name string) {
+	if db.cfg.Point != nil {
+		db.cfg.Point(name)
+	}
+}

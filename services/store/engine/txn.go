@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"time"
+
+	"postroom/services/store/rows"
+	"postroom/services/store/segment"
+
+	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
+)
+
+// Reader reads rows as one commit left them. What it gives is good until its View or Commit ends, and must
+// not be changed.
+type Reader struct{ tx *bbolt.Tx }
+
+// Get gives a row's value, nil for none.
+func (r *Reader) Get(b Bucket, key []byte) []byte { return r.tx.Bucket(b.key()).Get(key) }
+
+// Load reads a row into m, and tells whether there is one.
+func (r *Reader) Load(b Bucket, key []byte, m proto.Message) (bool, error) {
+	value := r.Get(b, key)
+	if value == nil {
+		return false, nil
+	}
+	if err := proto.Unmarshal(value, m); err != nil {
+		return false, fmt.Errorf("row %x of %v: %w", key, b, err)
+	}
+	return true, nil
+}
+
+// Scan gives the rows whose keys begin with prefix and come behind after (nil: all), in order of their keys.
+func (r *Reader) Scan(b Bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		c := r.tx.Bucket(b.key()).Cursor()
+		from := prefix
+		if bytes.Compare(after, from) > 0 {
+			from = after
+		}
+		key, value := c.Seek(from)
+		if after != nil && bytes.Equal(key, after) {
+			key, value = c.Next()
+		}
+		for key != nil && bytes.HasPrefix(key, prefix) && yield(key, value) {
+			key, value = c.Next()
+		}
+	}
+}
+
+// Txn reads and changes rows within a commit; a change is seen by what comes behind it in the same commit.
+type Txn struct {
+	Reader
+	sequence uint64
+	ids      uint64
+	now      time.Time
+	note     []byte
+	undo     []change // what was there before, newest last
+	err      error    // the first error of a change; it fails the call
+	after    []func()
+}
+
+// Now is the commit's time.
+func (t *Txn) Now() time.Time { return t.now }
+
+// After has f run when the commit is durable and seen by readers, before the caller is answered.
+func (t *Txn) After(f func()) { t.after = append(t.after, f) }
+
+// NewID gives a number that no other row was ever given, and that grows with time.
+func (t *Txn) NewID() uint64 {
+	t.ids++
+	return t.sequence<<20 | t.ids
+}
+
+// Put sets a row.
+func (t *Txn) Put(b Bucket, key, value []byte) { t.change(change{bucket: b, key: key, value: value}) }
+
+// Save sets a row to m.
+func (t *Txn) Save(b Bucket, key []byte, m proto.Message) {
+	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		t.fail(fmt.Errorf("row %x of %v: %w", key, b, err))
+		return
+	}
+	t.Put(b, key, value)
+}
+
+// Delete removes a row, if it is there.
+func (t *Txn) Delete(b Bucket, key []byte) {
+	if t.Get(b, key) != nil {
+		t.change(change{bucket: b, key: key, remove: true})
+	}
+}
+
+func (t *Txn) fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+func (t *Txn) change(c change) {
+	before := t.Get(c.bucket, c.key)
+	if bytes.Equal(before, c.value) && before != nil && !c.remove {
+		return
+	}
+	t.undo = append(t.undo, change{bucket: c.bucket, remove: before == nil, key: bytes.Clone(c.key), value: bytes.Clone(before)})
+	if err := applyChange(t.tx, c); err != nil {
+		t.fail(fmt.Errorf("change row %x of %v: %w", c.key, c.bucket, err))
+		return
+	}
+	t.note = appendChange(t.note, c)
+}
+
+// mark and reset take back what a call that fails has changed.
+type mark struct{ note, undo, after int }
+
+func (t *Txn) mark() mark { return mark{len(t.note), len(t.undo), len(t.after)} }
+
+func (t *Txn) reset(m mark) error {
+	for i := len(t.undo) - 1; i >= m.undo; i-- {
+		if err := applyChange(t.tx, t.undo[i]); err != nil {
+			return err
+		}
+	}
+	t.undo, t.note, t.after, t.err = t.undo[:m.undo], t.note[:m.note], t.after[:m.after], nil
+	return nil
+}
+
+func applyChange(tx *bbolt.Tx, c change) error {
+	bucket := tx.Bucket(c.bucket.key())
+	if c.remove {
+		return bucket.Delete(c.key)
+	}
+	return bucket.Put(c.key, c.value)
+}
+
+// SegmentKey is a segment's key.
+func SegmentKey(number uint32) []byte { return binary.BigEndian.AppendUint32(nil, number) }
+
+// BodyOf gives the row form of a location.
+func BodyOf(l segment.Location) *rows.Body {
+	return &rows.Body{
+		Segment: l.Segment, Offset: l.Offset, Length: l.Length,
+		Crc32C: l.CRC32C, Sha256: l.SHA256[:], OpenEnd: l.OpenEnd,
+	}
+}
+
+// added counts a body that was appended.
+func (t *Txn) added(l segment.Location) {
+	var s rows.Segment
+	key := SegmentKey(l.Segment)
+	if _, err := t.Load(Segments, key, &s); err != nil {
+		t.fail(err)
+		return
+	}
+	s.End = max(s.End, l.Offset+l.Length)
+	s.Live += segment.HeaderSize + l.Length
+	t.Save(Segments, key, &s)
+}
+
+// Drop says that no row needs the body any more: it is punched out a day later. The row that named it goes
+// in the same commit.
+func (t *Txn) Drop(b *rows.Body) {
+	t.Save(Dropped, droppedKey(t.now, b), b)
+}
+
+func droppedKey(now time.Time, b *rows.Body) []byte {
+	key := binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano()))
+	key = binary.BigEndian.AppendUint32(key, b.Segment)
+	return binary.BigEndian.AppendUint64(key, b.Offset)
+}

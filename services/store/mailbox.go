@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"postroom/services/contract"
+	"postroom/services/store/engine"
+	"postroom/services/store/rows"
+)
+
+// mailboxPerCall bounds an answer of OpenMailbox, in octets of rows.
+const mailboxPerCall = 1 << 20
+
+// newUIDL gives a UIDL that was never used: 128 random bits (RFC 1939 §7: 1 to 70 characters).
+func newUIDL() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func contractBody(b *rows.Body) *contract.Body {
+	return &contract.Body{
+		Segment: b.Segment, Offset: b.Offset, Length: b.Length,
+		Crc32C: b.Crc32C, Sha256: b.Sha256, OpenEnd: b.OpenEnd,
+	}
+}
+
+// OpenMailbox gives an account's Out Queue, without what is held as damaged.
+func (p pop3) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
+	id, err := parseAccount(q.Account)
+	if err != nil {
+		return nil, err
+	}
+	answer := &contract.OpenMailboxResponse{}
+	err = p.db.View(func(r *engine.Reader) error {
+		if _, err := loadAccount(r, id); err != nil {
+			return err
+		}
+		var after []byte
+		if q.After != 0 {
+			after = messageKey(engine.Out, id, q.After)
+		}
+		octets := 0
+		for key, value := range r.Scan(engine.Out, id[:], after) {
+			if octets += len(value) + 64; octets > mailboxPerCall && len(answer.Messages) > 0 {
+				answer.More = true
+				return nil
+			}
+			var m rows.Message
+			if _, err := r.Load(engine.Out, key, &m); err != nil {
+				return err
+			}
+			if !m.Damaged {
+				answer.Messages = append(answer.Messages, &contract.MailboxMessage{
+					Id: idOfKey(key), Uidl: m.Uidl, Prefix: m.Prefix, Body: contractBody(m.Body),
+				})
+			}
+		}
+		return nil
+	})
+	return answer, err
+}
+
+// EndPoll ends a poll: what it leaves becomes retrieved, and the account's fetch is wanted, in one commit.
+func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contract.EndPollResponse, error) {
+	id, err := parseAccount(q.Account)
+	if err != nil {
+		return nil, err
+	}
+	err = p.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
+		for _, message := range q.Leave {
+			m, err := leave(t, engine.Out, id, message)
+			if err != nil {
+				return err
+			}
+			if m == nil {
+				continue // it left already
+			}
+			m.Left = t.Now().UnixNano()
+			if err := enter(t, engine.Retrieved, message, m); err != nil {
+				return err
+			}
+		}
+		a.LastPoll, a.Wanted = t.Now().UnixNano(), true
+		return nil
+	})
+	return &contract.EndPollResponse{}, err
+}
+
+// ReportDamage holds a message whose bytes don't fit their checksum: it stays in the Out Queue, unserved, and
+// a condition says so.
+func (p pop3) ReportDamage(ctx context.Context, q *contract.ReportDamageRequest) (*contract.ReportDamageResponse, error) {
+	id, err := parseAccount(q.Account)
+	if err != nil {
+		return nil, err
+	}
+	err = p.db.Update(ctx, func(t *engine.Txn) error {
+		var m rows.Message
+		key := messageKey(engine.Out, id, q.Id)
+		found, err := t.Load(engine.Out, key, &m)
+		if err != nil || !found {
+			return err
+		}
+		m.Damaged = true
+		t.Save(engine.Out, key, &m)
+		return p.setCondition(t, contract.ConditionDamage, fmt.Sprintf("message %d", q.Id),
+			fmt.Sprintf("a message is held because its bytes on disk don't fit their checksum (segment %d at %d): %s", m.Body.Segment, m.Body.Offset, q.Text))
+	})
+	return &contract.ReportDamageResponse{}, err
+}

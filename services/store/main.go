@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"postroom/services/contract"
+
+	"github.com/containerd/ttrpc"
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// Main runs the service: --data is its folder, --key the machine key's file. Its sockets are passed by who
+// starts it (LISTEN_FDS), each named for the kind of caller that it is for. SIGTERM ends it cleanly.
+func Main(args []string) int {
+	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	cfg := Config{Boot: bootID(), Log: nil}
+	flags.StringVar(&cfg.Dir, "data", "", "folder of bodies, notes and index")
+	flags.StringVar(&cfg.KeyFile, "key", "", "file of the machine key")
+	flags.BoolVar(&cfg.CreateKey, "create-key", false, "make the machine key when it isn't there")
+	flags.BoolVar(&cfg.Hosted, "hosted", false, "default settings are those of a workstation")
+	flags.StringVar(&cfg.Version, "version", "", "version that status shows")
+	var level slog.Level
+	flags.TextVar(&level, "log-level", slog.LevelInfo, "least level that is logged")
+	if err := flags.Parse(args[1:]); err != nil {
+		return 2
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("service", "store")
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := run(ctx, cfg); err != nil {
+		cfg.Log.Error("store ends", "err", err)
+		return 1
+	}
+	return 0
+}
+
+func run(ctx context.Context, cfg Config) error {
+	listeners, err := activation.ListenersWithNames()
+	if err != nil {
+		return fmt.Errorf("take passed sockets: %w", err)
+	}
+	s, err := Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	stopServing, err := s.Serve(ctx, listeners)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	var running sync.WaitGroup
+	running.Go(func() { s.sweepLoop(ctx) })
+	running.Go(func() { s.watchdog(ctx) })
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		s.log.Warn("readiness is not told", "err", err)
+	}
+	<-ctx.Done()
+	stopServing()
+	running.Wait()
+	return s.Close()
+}
+
+// kinds are the kinds of callers by the name of their socket, and what each is offered.
+var kinds = map[string]func(*Store, *ttrpc.Server){
+	"pop3": func(s *Store, to *ttrpc.Server) {
+		contract.RegisterCommonService(to, common{s, true})
+		contract.RegisterPop3Service(to, pop3{s})
+	},
+	"fetcher": func(s *Store, to *ttrpc.Server) {
+		contract.RegisterCommonService(to, common{s, false})
+		contract.RegisterFetcherService(to, fetcher{s})
+	},
+	"validator": func(s *Store, to *ttrpc.Server) {
+		contract.RegisterCommonService(to, common{s, false})
+		contract.RegisterValidatorService(to, validator{s})
+	},
+	"console": func(s *Store, to *ttrpc.Server) {
+		contract.RegisterCommonService(to, common{s, true})
+		contract.RegisterAdminService(to, admin{s})
+		contract.RegisterConsoleService(to, console{s})
+	},
+	"admin": func(s *Store, to *ttrpc.Server) {
+		contract.RegisterCommonService(to, common{s, false})
+		contract.RegisterAdminService(to, admin{s})
+	},
+	"init": func(s *Store, to *ttrpc.Server) {
+		contract.RegisterCommonService(to, common{s, false})
+		contract.RegisterInitService(to, initService{s})
+	},
+}
+
+// Serve begins to serve each socket by the kind of caller that it is named for; stop ends it, and has calls
+// under way answered. Close comes after stop.
+func (s *Store) Serve(ctx context.Context, listeners map[string][]net.Listener) (stop func(), err error) {
+	var servers []*ttrpc.Server
+	for name, list := range listeners {
+		register, ok := kinds[name]
+		if !ok {
+			return nil, fmt.Errorf("passed socket %q is for no kind of caller", name)
+		}
+		server, err := contract.NewServer()
+		if err != nil {
+			return nil, err
+		}
+		register(s, server)
+		servers = append(servers, server)
+		for _, l := range list {
+			// Without ctx: calls under way are answered before the end.
+			go func() {
+				err := server.Serve(context.WithoutCancel(ctx), l)
+				if !errors.Is(err, ttrpc.ErrServerClosed) {
+					s.log.Error("socket is not served any more", "socket", name, "err", err)
+				}
+			}()
+		}
+	}
+	return func() { shutdown(servers) }, nil
+}
+
+// Admin gives the admin service to a program that opened the store itself.
+func (s *Store) Admin() contract.AdminService { return admin{s} }
+
+// stopTimeout is how long calls under way have at the end; streams have none.
+const stopTimeout = 2 * time.Second
+
+func shutdown(servers []*ttrpc.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, server := range servers {
+		all.Go(func() {
+			if server.Shutdown(ctx) != nil {
+				server.Close() // streams last as long as their connections
+			}
+		})
+	}
+	all.Wait()
+}
+
+// watchdog tells the supervisor that commits are made.
+func (s *Store) watchdog(ctx context.Context) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return
+	}
+	ticker := time.NewTicker(interval / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.db.Ping(ctx); err != nil {
+			continue
+		}
+		if _, err := daemon.SdNotify(false, daemon.SdNotifyWatchdog); err != nil {
+			s.log.Warn("watchdog is not told", "err", err)
+		}
+	}
+}
+
+// bootID is this boot's id; empty where the system has none: then no index of before is trusted.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"postroom/services/contract"
+	"postroom/services/store/engine"
+	"postroom/services/store/rows"
+	"postroom/services/store/segment"
+)
+
+// rescue brings back, where recovery found notes lost, the bodies that no row knows: each goes to the In Queue
+// of the account in its header. A mail may come twice by that, and none is missing.
+func (s *Store) rescue(ctx context.Context) error {
+	if len(s.db.Damage) == 0 {
+		return nil
+	}
+	known, err := s.knownBodies()
+	if err != nil {
+		return err
+	}
+	numbers, err := s.db.SegmentNumbers()
+	if err != nil {
+		return err
+	}
+	rescued, lost := 0, 0
+	for _, number := range numbers {
+		r, l, err := s.rescueSegment(ctx, number, known)
+		if err != nil {
+			return fmt.Errorf("rescue bodies of segment %d: %w", number, err)
+		}
+		rescued, lost = rescued+r, lost+l
+	}
+	text := fmt.Sprintf("row changes were lost (%s); %d mails that no row knew went to their In Queue, and may come twice",
+		strings.Join(s.db.Damage, "; "), rescued)
+	if lost > 0 {
+		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
+	}
+	return s.keepCondition(ctx, true, contract.ConditionDamage, "notes", text)
+}
+
+type place struct {
+	segment uint32
+	offset  uint64
+}
+
+// knownBodies gives the places of all bodies that rows know, dropped ones too.
+func (s *Store) knownBodies() (map[place]bool, error) {
+	known := make(map[place]bool)
+	err := s.db.View(func(r *engine.Reader) error {
+		for _, q := range queues {
+			for key := range r.Scan(q.bucket, nil, nil) {
+				var m rows.Message
+				if _, err := r.Load(q.bucket, key, &m); err != nil {
+					return err
+				}
+				known[place{m.Body.Segment, m.Body.Offset}] = true
+			}
+		}
+		for key := range r.Scan(engine.Dropped, nil, nil) {
+			var b rows.Body
+			if _, err := r.Load(engine.Dropped, key, &b); err != nil {
+				return err
+			}
+			known[place{b.Segment, b.Offset}] = true
+		}
+		return nil
+	})
+	return known, err
+}
+
+func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[place]bool) (rescued, lost int, err error) {
+	f, err := s.db.Open(number)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	err = segment.Scan(f, func(h segment.Header, offset uint64, body io.Reader) error {
+		if known[place{number, offset}] {
+			return nil
+		}
+		tail := make([]byte, min(h.Length, 2))
+		if _, err := f.ReadAt(tail, int64(offset+h.Length)-int64(len(tail))); err != nil {
+			return err
+		}
+		l := segment.Location{
+			Segment: number, Offset: offset, Length: h.Length, CRC32C: h.CRC32C, SHA256: h.SHA256,
+			OpenEnd: h.Length > 0 && !bytes.Equal(tail, []byte("\r\n")),
+		}
+		// Counted whatever its account: a segment that a row knows is not removed at the next start.
+		enrolled := false
+		err := s.db.Commit(ctx, nil, []segment.Location{l}, func(t *engine.Txn, locations []segment.Location) error {
+			if enrolled = t.Get(engine.Accounts, h.Account[:]) != nil; !enrolled {
+				return nil
+			}
+			return enter(t, engine.In, t.NewID(), &rows.Message{
+				Account: h.Account[:], Body: engine.BodyOf(locations[0]), Received: h.Time.UnixNano(),
+			})
+		})
+		switch {
+		case err != nil:
+			return err
+		case enrolled:
+			rescued++
+		default:
+			lost++
+		}
+		return nil
+	})
+	return rescued, lost, err
+}
