@@ -1,0 +1,41 @@
+# Everything a developer and CI run. `make help` lists it.
+
+BOARD   ?= qemu
+NET     ?= user
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X postroom/tools/command.Version=$(VERSION)
+TOOLS   := $(CURDIR)/build/bin
+# Packages of Debian 12: to build, to boot, to test with.
+PACKAGES := gcc libc6-dev protobuf-compiler libprotobuf-dev binutils zstd kmod e2fsprogs mtools dosfstools gdisk \
+  qemu-system-x86 ovmf dovecot-core dovecot-pop3d fetchmail mpop getmail6 curl python3 ca-certificates
+GO_TEST := go test -timeout 20m
+
+.PHONY: help deps needs build run demo check test bench fuzz soak generate image flash
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+deps: ## install Debian's packages (the only step that needs root)
+	@tools/deps install $(PACKAGES)
+
+needs:
+	@tools/deps check $(PACKAGES) || $(MAKE) --no-print-directory deps
+
+build: ## build the program for this machine: build/postroom
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o build/postroom ./tools/postroom
+
+generate: needs ## make generated files anew
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install google.golang.org/protobuf/cmd/protoc-gen-go github.com/containerd/ttrpc/cmd/protoc-gen-go-ttrpc
+	PATH=$(TOOLS):$$PATH go generate ./services/...
+
+check: needs ## formatting, vet, staticcheck, import rules, generated files fresh
+	@unformatted=$$(gofmt -l board image init services tools tests); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	$(GO_TEST) -run TestImports ./tests/rules
+	@$(MAKE) --no-print-directory generate
+	@git diff --exit-code --stat -- services docs || { echo "generated files were stale: commit what make generate wrote"; exit 1; }
+
+test: needs build ## every test
+	$(GO_TEST) -race ./...
