@@ -40,13 +40,13 @@ func (c *Client[S]) Common() *Client[CommonClient] {
 // Close ends the connection; calls under way fail.
 func (c *conn) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.client == nil {
+	client := c.client
+	c.client = nil
+	c.mu.Unlock()
+	if client == nil {
 		return nil
 	}
-	err := c.client.Close()
-	c.client = nil
-	return err
+	return client.Close()
 }
 
 func (c *conn) get(ctx context.Context) (*ttrpc.Client, error) {
@@ -72,12 +72,14 @@ func (c *conn) get(ctx context.Context) (*ttrpc.Client, error) {
 	return client, nil
 }
 
+// forget ends a connection that broke, so that the next call dials anew.
 func (c *conn) forget(broken *ttrpc.Client) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.client == broken {
 		c.client = nil
 	}
+	c.mu.Unlock()
+	broken.Close() // it broke already: what closing says is nothing new
 }
 
 // Pauses between tries to reach a store that is away.
@@ -105,7 +107,9 @@ func Call[S, Q, A any](ctx context.Context, c *Client[S], method func(S, context
 			if answered(err) {
 				return nil, FromStatus(err)
 			}
-			c.forget(client)
+			if ctx.Err() == nil {
+				c.forget(client)
+			}
 		}
 		if ctx.Err() != nil {
 			return nil, errors.Join(context.Cause(ctx), err)

@@ -33,6 +33,7 @@ const (
 	Topic_TOPIC_ACCOUNTS      Topic = 2 // an account came, went, was polled, paused, resumed, or asked to be fetched
 	Topic_TOPIC_VERIFICATIONS Topic = 3 // a login waits to be verified at its provider
 	Topic_TOPIC_CONDITIONS    Topic = 4
+	Topic_TOPIC_QUEUES        Topic = 5 // mail came into a queue, or left one
 )
 
 // Enum value maps for Topic.
@@ -43,6 +44,7 @@ var (
 		2: "TOPIC_ACCOUNTS",
 		3: "TOPIC_VERIFICATIONS",
 		4: "TOPIC_CONDITIONS",
+		5: "TOPIC_QUEUES",
 	}
 	Topic_value = map[string]int32{
 		"TOPIC_UNSPECIFIED":   0,
@@ -50,6 +52,7 @@ var (
 		"TOPIC_ACCOUNTS":      2,
 		"TOPIC_VERIFICATIONS": 3,
 		"TOPIC_CONDITIONS":    4,
+		"TOPIC_QUEUES":        5,
 	}
 )
 
@@ -1337,7 +1340,7 @@ type FetchAccount struct {
 	Refused       bool                   `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`                     // the provider definitely refused the kept login data: no try until a client logs in again
 	LastPoll      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_poll,json=lastPoll,proto3" json:"last_poll,omitempty"`    // a client's last poll ended
 	LastFetch     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_fetch,json=lastFetch,proto3" json:"last_fetch,omitempty"` // the last fetch began
-	Wanted        bool                   `protobuf:"varint,9,opt,name=wanted,proto3" json:"wanted,omitempty"`                       // a poll ended, or the owner asked, after the last fetch began
+	Wanted        bool                   `protobuf:"varint,9,opt,name=wanted,proto3" json:"wanted,omitempty"`                       // a poll ended, or the owner asked, after the last fetch began; or that one was cut off
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4941,13 +4944,14 @@ const file_contract_proto_rawDesc = "" +
 	"\x15GetFingerprintRequest\"Y\n" +
 	"\x16GetFingerprintResponse\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12'\n" +
-	"\x0fcertificate_pem\x18\x02 \x01(\fR\x0ecertificatePem*u\n" +
+	"\x0fcertificate_pem\x18\x02 \x01(\fR\x0ecertificatePem*\x87\x01\n" +
 	"\x05Topic\x12\x15\n" +
 	"\x11TOPIC_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eTOPIC_SETTINGS\x10\x01\x12\x12\n" +
 	"\x0eTOPIC_ACCOUNTS\x10\x02\x12\x17\n" +
 	"\x13TOPIC_VERIFICATIONS\x10\x03\x12\x14\n" +
-	"\x10TOPIC_CONDITIONS\x10\x04*\x81\x01\n" +
+	"\x10TOPIC_CONDITIONS\x10\x04\x12\x10\n" +
+	"\fTOPIC_QUEUES\x10\x05*\x81\x01\n" +
 	"\bVerified\x12\x18\n" +
 	"\x14VERIFIED_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11VERIFIED_ACCEPTED\x10\x01\x12\x14\n" +

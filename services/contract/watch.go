@@ -48,7 +48,7 @@ func follow(ctx context.Context, c *conn, open func(context.Context, *ttrpc.Clie
 						}
 					}
 				}
-				if !answered(err) {
+				if !answered(err) && ctx.Err() == nil {
 					c.forget(client)
 				}
 			}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -50,31 +51,41 @@ func (l *accountLog) changed(id accountID, s *Store) {
 	s.look.again(contract.Topic_TOPIC_ACCOUNTS)
 }
 
+// changedAccount is an account that changed after a cursor.
+type changedAccount struct {
+	id    accountID
+	fresh bool // to who asks: the cursor began with another run of the store, or with none
+}
+
+// cursorSize is a cursor's octets: run 8 | revision 8 | the last revision that is fresh to who asks 8.
+const cursorSize = 24
+
 // since gives up to most accounts that changed after a cursor, and the cursor behind them.
-func (l *accountLog) since(cursor []byte, most int) (ids []accountID, next []byte, more bool) {
+func (l *accountLog) since(cursor []byte, most int) (list []changedAccount, next []byte, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	after := uint64(0)
-	if len(cursor) == 16 && binary.BigEndian.Uint64(cursor) == l.run {
-		after = binary.BigEndian.Uint64(cursor[8:])
+	after, freshTo := uint64(0), l.revision
+	if len(cursor) == cursorSize && binary.BigEndian.Uint64(cursor) == l.run {
+		after, freshTo = binary.BigEndian.Uint64(cursor[8:]), binary.BigEndian.Uint64(cursor[16:])
 	}
 	i, _ := slices.BinarySearchFunc(l.order, after+1, func(c accountChange, revision uint64) int {
-		return int(int64(c.revision) - int64(revision))
+		return cmp.Compare(c.revision, revision)
 	})
 	for ; i < len(l.order); i++ {
 		c := l.order[i]
 		if l.latest[c.id] != c.revision {
 			continue
 		}
-		if len(ids) == most {
+		if len(list) == most {
 			more = true
 			break
 		}
-		ids = append(ids, c.id)
+		list = append(list, changedAccount{c.id, c.revision <= freshTo})
 		after = c.revision
 	}
 	next = binary.BigEndian.AppendUint64(nil, l.run)
-	return ids, binary.BigEndian.AppendUint64(next, after), more
+	next = binary.BigEndian.AppendUint64(next, after)
+	return list, binary.BigEndian.AppendUint64(next, freshTo), more
 }
 
 func (s *Store) loadAccounts() error {
@@ -90,10 +101,11 @@ func (s *Store) loadAccounts() error {
 const accountsPerCall = 1000
 
 func (f fetcher) ListAccounts(_ context.Context, q *contract.ListAccountsRequest) (*contract.ListAccountsResponse, error) {
-	ids, cursor, more := f.accounts.since(q.Cursor, accountsPerCall)
+	list, cursor, more := f.accounts.since(q.Cursor, accountsPerCall)
 	answer := &contract.ListAccountsResponse{Cursor: cursor, More: more}
 	err := f.db.View(func(r *engine.Reader) error {
-		for _, id := range ids {
+		for _, c := range list {
+			id := c.id
 			var a rows.Account
 			found, err := r.Load(engine.Accounts, id[:], &a)
 			if err != nil {
@@ -105,7 +117,9 @@ func (f fetcher) ListAccounts(_ context.Context, q *contract.ListAccountsRequest
 			}
 			answer.Accounts = append(answer.Accounts, &contract.FetchAccount{
 				Id: id[:], Name: nameOf(&a).String(), Host: a.Host,
-				Paused: a.Paused, Refused: a.Refused, Wanted: a.Wanted,
+				Paused: a.Paused, Refused: a.Refused,
+				// A fetcher that begins does what another was cut off in.
+				Wanted:   a.Wanted || c.fresh && a.Fetching,
 				LastPoll: timeOf(a.LastPoll), LastFetch: timeOf(a.LastFetch),
 			})
 		}

@@ -19,7 +19,7 @@ func (c common) Watch(ctx context.Context, q *contract.WatchRequest, stream cont
 	}
 	look, stop := c.look.watch(q.Topic)
 	defer stop()
-	return speak(ctx, look, stream)
+	return contract.ToStatus(c.speak(ctx, look, stream))
 }
 
 func (c common) GetSettings(context.Context, *contract.GetSettingsRequest) (*contract.GetSettingsResponse, error) {

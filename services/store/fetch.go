@@ -39,7 +39,7 @@ func (f fetcher) BeginFetch(ctx context.Context, q *contract.BeginFetchRequest) 
 		if err != nil {
 			return fmt.Errorf("%w: login data of %s: %w", contract.ErrConflict, nameOf(a.Account), err)
 		}
-		a.LastFetch, a.Wanted = t.Now().UnixNano(), false
+		a.LastFetch, a.Wanted, a.Fetching = t.Now().UnixNano(), false, true
 		answer.Login, answer.Host, answer.Port, answer.Password = a.Login, a.Host, a.Port, password
 		return nil
 	})
@@ -57,7 +57,7 @@ func (f fetcher) EndFetch(ctx context.Context, q *contract.EndFetchRequest) (*co
 	}
 	err = f.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
 		name := nameOf(a.Account).String()
-		a.ProviderText = q.ProviderText
+		a.ProviderText, a.Fetching = q.ProviderText, false
 		a.NextFetch = 0
 		if q.NextFetch != nil {
 			a.NextFetch = q.NextFetch.AsTime().UnixNano()

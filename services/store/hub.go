@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"postroom/services/contract"
@@ -47,12 +48,14 @@ func (h *hub) again(topic contract.Topic) {
 // lookStream is the server's side of a stream that only says "look again".
 type lookStream interface{ Send(*contract.Look) error }
 
-// speak sends a word for each of look until ctx or the stream ends.
-func speak(ctx context.Context, look <-chan struct{}, stream lookStream) error {
+// speak sends a word for each of look until ctx, the stream or the store ends.
+func (s *Store) speak(ctx context.Context, look <-chan struct{}, stream lookStream) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-s.ending:
+			return fmt.Errorf("%w: the store stops", contract.ErrUnavailable)
 		case <-look:
 		}
 		if err := stream.Send(&contract.Look{}); err != nil {

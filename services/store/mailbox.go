@@ -84,6 +84,7 @@ func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contrac
 				return err
 			}
 		}
+		t.After(func() { p.look.again(contract.Topic_TOPIC_QUEUES) })
 		a.LastPoll, a.Wanted = t.Now().UnixNano(), true
 		return nil
 	})

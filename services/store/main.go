@@ -103,36 +103,43 @@ var kinds = map[string]func(*Store, *ttrpc.Server){
 // Serve begins to serve each socket by the kind of caller that it is named for; stop ends it, and has calls
 // under way answered. Close comes after stop.
 func (s *Store) Serve(ctx context.Context, listeners map[string][]net.Listener) (stop func(), err error) {
+	// Not ctx's end: calls under way are answered first.
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var servers []*ttrpc.Server
 	for name, list := range listeners {
 		register, ok := kinds[name]
 		if !ok {
+			cancel()
 			return nil, fmt.Errorf("passed socket %q is for no kind of caller", name)
 		}
 		server, err := contract.NewServer()
 		if err != nil {
+			cancel()
 			return nil, err
 		}
 		register(s, server)
 		servers = append(servers, server)
 		for _, l := range list {
-			// Without ctx: calls under way are answered before the end.
 			go func() {
-				err := server.Serve(context.WithoutCancel(ctx), l)
+				err := server.Serve(serving, l)
 				if !errors.Is(err, ttrpc.ErrServerClosed) {
 					s.log.Error("socket is not served any more", "socket", name, "err", err)
 				}
 			}()
 		}
 	}
-	return func() { shutdown(servers) }, nil
+	return func() {
+		close(s.ending)
+		shutdown(servers)
+		cancel()
+	}, nil
 }
 
 // Admin gives the admin service to a program that opened the store itself.
 func (s *Store) Admin() contract.AdminService { return admin{s} }
 
-// stopTimeout is how long calls under way have at the end; streams have none.
-const stopTimeout = 2 * time.Second
+// stopTimeout is how long calls under way have at the end.
+const stopTimeout = 5 * time.Second
 
 func shutdown(servers []*ttrpc.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
@@ -141,7 +148,7 @@ func shutdown(servers []*ttrpc.Server) {
 	for _, server := range servers {
 		all.Go(func() {
 			if server.Shutdown(ctx) != nil {
-				server.Close() // streams last as long as their connections
+				server.Close() // what is left is cut off
 			}
 		})
 	}

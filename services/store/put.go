@@ -69,7 +69,10 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 			}
 			answer.Results = append(answer.Results, result)
 		}
-		t.After(func() { f.workers.again() })
+		t.After(func() {
+			f.workers.again()
+			f.look.again(contract.Topic_TOPIC_QUEUES)
+		})
 		return nil
 	})
 	if err != nil {

@@ -40,6 +40,7 @@ type Store struct {
 	secrets  *secrets
 	settings atomic.Pointer[settings.Settings]
 	clock    clock
+	ending   chan struct{} // closed when streams are to end
 
 	look     hub
 	accounts accountLog
@@ -61,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log}
+	s := &Store{cfg: cfg, log: cfg.Log, ending: make(chan struct{})}
 	if s.secrets, err = newSecrets(key); err != nil {
 		return nil, err
 	}

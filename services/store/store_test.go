@@ -180,6 +180,8 @@ const deliver = "X-Postroom-Verdict: deliver\r\n"
 func (b *box) validate() {
 	b.t.Helper()
 	v := validator{b.Store}
+	die := b.work(1)
+	defer die()
 	for {
 		m, err := v.Take(b.t.Context(), &contract.TakeRequest{Worker: 1})
 		if err != nil {

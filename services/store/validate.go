@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -17,8 +18,8 @@ type validator struct{ *Store }
 // workers knows which validator has which message of the In Queue.
 type workers struct {
 	mu    sync.Mutex
-	lines map[chan struct{}]struct{} // life lines that wait for a word
-	taken map[uint64]taken           // by message id
+	lines map[chan struct{}]uint64 // life lines that wait for a word, and their workers
+	taken map[uint64]taken         // by message id
 
 	waits bool // a message waits until those that are taken come back
 }
@@ -29,7 +30,7 @@ type taken struct {
 }
 
 func (w *workers) start() {
-	w.lines = make(map[chan struct{}]struct{})
+	w.lines = make(map[chan struct{}]uint64)
 	w.taken = make(map[uint64]taken)
 }
 
@@ -45,12 +46,12 @@ func (w *workers) again() {
 	}
 }
 
-func (w *workers) join() (look chan struct{}) {
+func (w *workers) join(worker uint64) (look chan struct{}) {
 	look = make(chan struct{}, 1)
 	look <- struct{}{}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lines[look] = struct{}{}
+	w.lines[look] = worker
 	return look
 }
 
@@ -67,6 +68,16 @@ func (w *workers) part(look chan struct{}, worker uint64) (left []uint64) {
 	return left
 }
 
+// alive tells whether a worker has a life line; w.mu is held.
+func (w *workers) alive(worker uint64) bool {
+	for _, of := range w.lines {
+		if of == worker {
+			return true
+		}
+	}
+	return false
+}
+
 // giveBack ends a taking. again: the message itself may be taken once more.
 func (w *workers) giveBack(id uint64, again bool) {
 	w.mu.Lock()
@@ -81,8 +92,11 @@ func (w *workers) giveBack(id uint64, again bool) {
 
 // Work is a validator's life line.
 func (v validator) Work(ctx context.Context, q *contract.WorkRequest, stream contract.Validator_WorkServer) error {
-	look := v.workers.join()
-	err := speak(ctx, look, stream)
+	look := v.workers.join(q.Worker)
+	err := v.speak(ctx, look, stream)
+	if errors.Is(err, contract.ErrUnavailable) {
+		return contract.ToStatus(err) // it is the store that ends
+	}
 	for _, id := range v.workers.part(look, q.Worker) {
 		if err := v.countDeath(context.WithoutCancel(ctx), id); err != nil {
 			v.log.Error("a validator's death is not counted", "message", id, "err", err)
@@ -113,6 +127,9 @@ func (v validator) Take(_ context.Context, q *contract.TakeRequest) (*contract.T
 	w := &v.workers
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.alive(q.Worker) {
+		return nil, fmt.Errorf("%w: worker %d has no life line", contract.ErrConflict, q.Worker)
+	}
 	for _, t := range w.taken {
 		if t.deaths > 0 {
 			w.waits = true
@@ -164,6 +181,7 @@ func (v validator) Settle(ctx context.Context, q *contract.SettleRequest) (*cont
 			return err
 		}
 		m.Uidl, m.Prefix, m.Verdict = newUIDL(), q.Prefix, q.Verdict
+		t.After(func() { v.look.again(contract.Topic_TOPIC_QUEUES) })
 		return enter(t, engine.Out, q.Id, &m)
 	})
 	if err == nil {

@@ -54,7 +54,7 @@ func TestAMessageThatAValidatorDiedWithComesAgainAlone(t *testing.T) {
 			t.Fatalf("got %v, want a message with %d deaths", m, deaths)
 		}
 		if deaths > 0 {
-			if m := b.take(1); !m.None {
+			if m := b.take(uint64(deaths) + 1); !m.None {
 				t.Errorf("beside a message that a validator died with, %v was given out", m)
 			}
 		}
@@ -87,6 +87,7 @@ func TestReleasedMessageCountsNoDeath(t *testing.T) {
 		t.Fatal(err)
 	}
 	die()
+	defer b.work(2)()
 	if again := b.take(2); again.Id != m.Id || again.Deaths != 0 {
 		t.Errorf("got %v, want message %d without deaths", again, m.Id)
 	}
@@ -97,6 +98,7 @@ func TestSettleRefusesAPrefixThatIsNone(t *testing.T) {
 	b := newBox(t)
 	account := b.enrolled("me@gmx.de@pop3.gmx.de")
 	b.put(account, mailOf(1))
+	defer b.work(1)()
 	m := b.take(1)
 	for _, prefix := range []string{"", "X-Postroom-Verdict: deliver", deliver + "X-Other: 1\r\n", deliver + "\r\n", "Subject: x\r\n"} {
 		_, err := validator{b.Store}.Settle(t.Context(), &contract.SettleRequest{Worker: 1, Id: m.Id, Verdict: contract.VerdictDeliver, Prefix: []byte(prefix)})
@@ -105,4 +107,3 @@ func TestSettleRefusesAPrefixThatIsNone(t *testing.T) {
 		}
 	}
 }
-

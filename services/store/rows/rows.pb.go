@@ -39,6 +39,7 @@ type Account struct {
 	Paused         bool                   `protobuf:"varint,12,opt,name=paused,proto3" json:"paused,omitempty"`
 	Refused        bool                   `protobuf:"varint,13,opt,name=refused,proto3" json:"refused,omitempty"`
 	ProviderText   string                 `protobuf:"bytes,14,opt,name=provider_text,json=providerText,proto3" json:"provider_text,omitempty"`
+	Fetching       bool                   `protobuf:"varint,15,opt,name=fetching,proto3" json:"fetching,omitempty"` // a fetch began and has not ended
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -169,6 +170,13 @@ func (x *Account) GetProviderText() string {
 		return x.ProviderText
 	}
 	return ""
+}
+
+func (x *Account) GetFetching() bool {
+	if x != nil {
+		return x.Fetching
+	}
+	return false
 }
 
 type User struct {
@@ -835,7 +843,7 @@ var File_rows_proto protoreflect.FileDescriptor
 const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"rows.proto\x12\x0epostroom.store\"\x8b\x03\n" +
+	"rows.proto\x12\x0epostroom.store\"\xa7\x03\n" +
 	"\aAccount\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -853,7 +861,8 @@ const file_rows_proto_rawDesc = "" +
 	"\x06wanted\x18\v \x01(\bR\x06wanted\x12\x16\n" +
 	"\x06paused\x18\f \x01(\bR\x06paused\x12\x18\n" +
 	"\arefused\x18\r \x01(\bR\arefused\x12#\n" +
-	"\rprovider_text\x18\x0e \x01(\tR\fproviderText\"p\n" +
+	"\rprovider_text\x18\x0e \x01(\tR\fproviderText\x12\x1a\n" +
+	"\bfetching\x18\x0f \x01(\bR\bfetching\"p\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\x12\x1c\n" +

@@ -1,0 +1,124 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postroom/services/contract"
+	"postroom/services/wire"
+)
+
+const (
+	// loginWait bounds the store's answer to a login: it may have to be tried at the provider.
+	loginWait = 60 * time.Second
+	// openWait bounds the reading of a mailbox.
+	openWait = 30 * time.Second
+	// uniformWait is when a client outside the enrolment networks is refused, counted from its PASS. By
+	// neither words nor time can it tell a name that is known from another.
+	uniformWait = 5 * time.Second
+)
+
+// login is one attempt, from USER and PASS.
+type login struct {
+	name     string // compound, as typed
+	password wire.Secret
+	came     time.Time // the PASS
+}
+
+// logIn opens the mailbox of an accepted login, under its lock; or gives a *refusal.
+func (s *session) logIn(ctx context.Context, l login) error {
+	account, err := s.verify(ctx, l)
+	if err != nil {
+		return err
+	}
+	release, err := s.server.locks.take(ctx, string(account))
+	if err != nil {
+		// RFC 2449 §8.1.1: the login itself was good.
+		return &refusal{code: codeInUse, text: "another session has this mailbox, try again later", cause: err}
+	}
+	s.mailbox = &mailbox{account: account, release: release} // from now on released whatever happens
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	if err := s.mailbox.load(ctx, s.server.store); err != nil {
+		s.closeMailbox()
+		return storeRefusal(fmt.Errorf("open the mailbox: %w", err))
+	}
+	s.state = transaction
+	return nil
+}
+
+// verify asks the store whether the login is good, and gives the account's id; or a *refusal.
+//
+// A client that is to learn nothing is refused at uniformWait even while the store still tries the login at
+// the provider. That goes on: what comes of it counts for the next login.
+func (s *session) verify(ctx context.Context, l login) ([]byte, error) {
+	var late <-chan time.Time
+	if !s.server.settings.Load().MayEnrol(s.client) {
+		late = time.After(time.Until(l.came.Add(uniformWait)))
+	}
+	select {
+	case v := <-s.askStore(ctx, l):
+		if v.accepted() {
+			return v.answer.Account, nil
+		}
+		if late != nil || v.answer.GetUniform() {
+			return nil, uniformRefusal(ctx, l, v.refusal().cause)
+		}
+		return nil, v.refusal()
+	case <-late:
+		return nil, uniformRefusal(ctx, l, errors.New("no answer of the store in time"))
+	case <-ctx.Done():
+		return nil, storeRefusal(context.Cause(ctx))
+	}
+}
+
+// verdict is what came of asking the store.
+type verdict struct {
+	answer *contract.LoginResponse // nil with err
+	err    error
+}
+
+func (s *session) askStore(ctx context.Context, l login) <-chan verdict {
+	_, tls := s.conn.TLS()
+	answered := make(chan verdict, 1) // nobody may be waiting any more
+	s.server.background(ctx, loginWait, func(ctx context.Context) {
+		answer, err := s.server.store.Login(ctx, &contract.LoginRequest{
+			Name:     l.name,
+			Password: l.password.Reveal(),
+			Address:  s.client.String(),
+			Tls:      tls,
+		})
+		answered <- verdict{answer, err}
+	})
+	return answered
+}
+
+func (v verdict) accepted() bool {
+	return v.err == nil && v.answer.Outcome == contract.LoginResponse_ACCEPTED && len(v.answer.Account) > 0
+}
+
+// refusal is what a client is told that may know why. All that isn't a refusal by the store is temporary.
+func (v verdict) refusal() *refusal {
+	if v.err != nil {
+		return storeRefusal(fmt.Errorf("ask the store: %w", v.err))
+	}
+	text, cause := v.answer.Text, errors.New(v.answer.Text)
+	switch v.answer.Outcome {
+	case contract.LoginResponse_REFUSED:
+		return &refusal{code: codeAuth, text: text, cause: cause}
+	case contract.LoginResponse_TEMPORARY:
+		return &refusal{code: codeTemp, text: text, cause: cause}
+	}
+	return storeRefusal(fmt.Errorf("the store answered a login with outcome %v", v.answer.Outcome))
+}
+
+// uniformRefusal gives the one refusal for clients outside the enrolment networks, when its time has come.
+func uniformRefusal(ctx context.Context, l login, cause error) error {
+	select {
+	case <-time.After(time.Until(l.came.Add(uniformWait))):
+	case <-ctx.Done():
+	}
+	return &refusal{code: codeAuth, text: "login refused", cause: cause}
+}

@@ -1,0 +1,121 @@
+package pop3
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// asService makes this test program the service itself, as its supervisor would start it.
+const asService = "POSTROOM_TEST_POP3"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asService) != "" {
+		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+		os.Exit(Main(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+func TestService(t *testing.T) {
+	t.Parallel()
+	f := newFakeStore(t)
+	f.add(t, testPrefix, "Subject: one\r\n\r\nfirst\r\n")
+	plain, again, implicit := listenLoopback(t), listenLoopback(t), listenLoopback(t)
+	notes := listenNotify(t)
+	var out bytes.Buffer
+	cmd := exec.Command(os.Args[0], "--store", f.listen(t), "--bodies", f.dir, "--log-level", "debug")
+	cmd.Stderr = &out
+	cmd.Env = append(os.Environ(), asService+"=1", "LISTEN_FDS=3", "WATCHDOG_USEC=30000",
+		"LISTEN_FDNAMES="+strings.Join([]string{socketPlain, socketTLS, socketPlain}, ":"),
+		"NOTIFY_SOCKET="+notes.LocalAddr().String())
+	for _, l := range []net.Listener{plain, implicit, again} {
+		file, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range cmd.ExtraFiles {
+		file.Close()
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+
+	awaitNote(t, notes, "READY=1")
+	awaitNote(t, notes, "WATCHDOG=1")
+	for _, l := range []net.Listener{plain, again} {
+		c := loggedIn(t, l.Addr().String())
+		c.ask("STAT", "+OK 1 ")
+		c.ask("QUIT", "+OK")
+	}
+	c := dialTLS(t, implicit.Addr().String())
+	c.want("+OK")
+	c.logIn()
+
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	c.wantClosed()
+	awaitNote(t, notes, "STOPPING=1")
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, &out)
+	}
+	if text := out.String(); strings.Contains(text, testPassword) || !strings.Contains(text, "service=pop3") {
+		t.Errorf("log: got %s", text)
+	}
+}
+
+func TestMainRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"unknown flag", []string{"--nonsense"}, 2},
+		{"bad level", []string{"--log-level", "loud"}, 2},
+		{"no folder of bodies", []string{"--store", "x", "--bodies", filepath.Join(t.TempDir(), "absent")}, 1},
+	} {
+		if got := Main(tt.args); got != tt.want {
+			t.Errorf("%s: exit status %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// listenNotify is the supervisor's end of NOTIFY_SOCKET.
+func listenNotify(t *testing.T) *net.UnixConn {
+	t.Helper()
+	address := &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"}
+	l, err := net.ListenUnixgram("unixgram", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	l.SetReadDeadline(time.Now().Add(time.Minute))
+	return l
+}
+
+// awaitNote reads until the service says a word.
+func awaitNote(t *testing.T, l *net.UnixConn, want string) {
+	t.Helper()
+	p := make([]byte, 1<<10)
+	for {
+		n, err := l.Read(p)
+		if err != nil {
+			t.Fatalf("wait for %s: %v", want, err)
+		}
+		if string(p[:n]) == want {
+			return
+		}
+	}
+}

@@ -1,0 +1,94 @@
+// Package pop3 is the POP3 server: it serves each account's Out Queue to mail clients.
+//
+// A connection is a session, one goroutine that answers one command after the other (session.go,
+// command.go, and a file a command). All that lasts is the store's; of the bodies it only reads the files.
+package pop3
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"postroom/services/settings"
+)
+
+// drain is how long sessions may take to finish the command that they are at when the service stops.
+const drain = 30 * time.Second
+
+// server is what all connections share.
+type server struct {
+	// Set once.
+	store  store
+	bodies *os.Root // the folder of segments
+	log    *slog.Logger
+	tls    *tls.Config
+
+	// Swapped whole whenever the settings change.
+	settings    atomic.Pointer[settings.Settings]
+	certificate atomic.Pointer[tls.Certificate]
+
+	locks  locks
+	places chan struct{}  // holds one for each connection
+	work   sync.WaitGroup // sessions, and what they left to the background
+}
+
+func newServer(store store, bodies *os.Root, log *slog.Logger) *server {
+	s := &server{store: store, bodies: bodies, log: log, places: make(chan struct{}, maxSessions)}
+	s.tls = s.newTLS()
+	return s
+}
+
+// apply takes settings into force. Sessions ask for them when they need them, so what changes who may log in
+// holds for the next login.
+func (s *server) apply(ctx context.Context, in *settings.Settings) {
+	s.settings.Store(in)
+	for {
+		err := s.loadCertificate(ctx, in)
+		if err == nil {
+			return
+		}
+		s.log.Error("certificate not loaded", "err", err)
+		if s.certificate.Load() != nil {
+			return // the one before is better than none
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// serve accepts connections until stopping ends, and returns when the last session and its background work
+// have ended: those that wait for their client at once, the others behind their command, all within drain.
+func (s *server) serve(stopping context.Context, plain, implicitTLS []net.Listener) {
+	ctx, cut := context.WithCancel(context.WithoutCancel(stopping))
+	defer cut()
+	defer context.AfterFunc(stopping, func() { time.AfterFunc(drain, cut) })()
+
+	var accepting sync.WaitGroup
+	for _, l := range plain {
+		accepting.Go(func() { s.accept(ctx, stopping, l, false) })
+	}
+	for _, l := range implicitTLS {
+		accepting.Go(func() { s.accept(ctx, stopping, l, true) })
+	}
+	<-stopping.Done()
+	accepting.Wait()
+	s.work.Wait()
+}
+
+// background runs work that outlasts the command that wanted it, and maybe its session, for at most so long.
+// Only sessions call it.
+func (s *server) background(ctx context.Context, most time.Duration, work func(context.Context)) {
+	s.work.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, most)
+		defer cancel()
+		work(ctx)
+	})
+}

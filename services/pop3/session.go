@@ -1,0 +1,171 @@
+package pop3
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"postroom/services/wire"
+)
+
+const (
+	maxBadCommands  = 10 // of one connection; then it is closed
+	maxFailedLogins = 3  // of one connection; then it is closed
+
+	idle         = 10 * time.Minute // RFC 1939 §3: not less
+	lifetime     = time.Hour        // after it, QUIT is the only command left
+	lastQuit     = 10 * time.Minute // how long behind its lifetime a session may still give QUIT
+	maxHandshake = 30 * time.Second // a TLS handshake
+)
+
+// What ends a session, beside the errors of its connection.
+var (
+	errStopping = errors.New("the service stops")
+	errPanic    = errors.New("panic")
+)
+
+var errOutlived = &refusal{
+	code:     codeTemp,
+	text:     "this session has lasted too long: give QUIT to keep what you have, and log in again",
+	protocol: true,
+}
+
+// session is one connection: a dialogue in the states AUTHORIZATION, TRANSACTION and UPDATE (RFC 1939 §3).
+type session struct {
+	// Set once.
+	server *server
+	conn   *wire.Conn
+	id     string     // hexadecimal; names the connection in replies and in the log
+	client netip.Addr // the zero Addr where the connection has no IP address
+	began  time.Time
+	gate   gate
+
+	// Owned by the goroutine of the dialogue.
+	log     *slog.Logger
+	state   states
+	name    string   // what USER named, until PASS or STLS
+	mailbox *mailbox // in TRANSACTION
+	bad     int      // commands that broke the protocol
+	failed  int      // logins
+	over    bool     // the connection is closed behind this reply
+
+	segments segments
+}
+
+func newSession(server *server, nc net.Conn) *session {
+	s := &session{
+		server: server,
+		conn:   wire.NewConn(nc, wire.Timeouts{Command: idle}),
+		id:     newID(),
+		began:  time.Now(),
+		state:  authorization,
+
+		segments: segments{folder: server.bodies},
+	}
+	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
+		s.client = at.Addr().Unmap().WithZone("")
+	}
+	s.log = server.log.With("conn", s.id)
+	s.gate.interrupt = s.conn.Interrupt
+	return s
+}
+
+func newID() string {
+	var b [5]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// serve holds the dialogue. When stopping ends, so does the session behind the command that it is at; when
+// ctx ends, at once. It closes the connection.
+func (s *session) serve(ctx, stopping context.Context, implicitTLS bool) {
+	defer context.AfterFunc(ctx, s.conn.Interrupt)()
+	defer context.AfterFunc(stopping, s.gate.close)()
+	defer time.AfterFunc(lifetime+lastQuit, s.conn.Interrupt).Stop()
+
+	s.log.Debug("connection", "address", s.client, "tls", implicitTLS)
+	err := s.guarded(ctx, implicitTLS)
+	err = errors.Join(err, s.conn.Close())
+	s.segments.close()
+	s.dropMailbox(ctx)
+	s.log.Debug("connection closed", "err", err, "took", time.Since(s.began))
+}
+
+// guarded turns a panic of this connection into its end.
+func (s *session) guarded(ctx context.Context, implicitTLS bool) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic in a connection", "err", p, "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	if implicitTLS {
+		if err := s.startTLS(); err != nil {
+			return err
+		}
+	}
+	return s.dialogue(ctx)
+}
+
+// dialogue answers one command after the other. Its replies leave when the client has to be waited for, so
+// those to pipelined commands leave together (RFC 2449 §6.6).
+func (s *session) dialogue(ctx context.Context) error {
+	// No "<…>" in the greeting: it would offer APOP (RFC 1939 §7).
+	if err := s.ok(s.server.settings.Load().Appliance.Name + " POP3 server ready"); err != nil {
+		return err
+	}
+	for !s.over {
+		line, err := s.readCommand()
+		switch {
+		case errors.Is(err, wire.ErrLineTooLong):
+			err = s.answer("unknown", errTooLong)
+		case err != nil:
+			return whyEnded(err)
+		case s.outlived(line):
+			err = s.answer("unknown", errOutlived)
+		default:
+			err = s.execute(ctx, line)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.conn.Flush()
+}
+
+// readCommand waits for a command line. What was written is sent before: a stop must not cut it off as if
+// the session were idle.
+func (s *session) readCommand() (line []byte, err error) {
+	if s.conn.Buffered() == 0 {
+		if err := s.conn.Flush(); err != nil {
+			return nil, err
+		}
+	}
+	err = s.gate.wait(func() error {
+		line, err = s.conn.ReadLine(wire.MaxCommand)
+		return err
+	})
+	return line, err
+}
+
+// outlived tells whether the session is too old for this command. QUIT is always possible: a client on a
+// slow line would otherwise get the same messages for ever.
+func (s *session) outlived(line []byte) bool {
+	return time.Since(s.began) > lifetime && !isQuit(line)
+}
+
+// whyEnded gives no error where the client just went away.
+func whyEnded(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fmt.Errorf("wait for a command: %w", err)
+}

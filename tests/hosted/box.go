@@ -1,0 +1,314 @@
+// Package hosted runs whole boxes in hosted mode for the tests that need more than one program.
+package hosted
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"postroom/services/contract"
+)
+
+// program builds postroom once for all tests of a process, with the race detector.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "postroom-test")
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "postroom")
+	out, err := exec.Command("go", "build", "-race", "-o", name, "postroom/tools/postroom").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build postroom: %w\n%s", err, out)
+	}
+	return name, nil
+})
+
+// Box is a running box. Its methods fail the test that it belongs to.
+type Box struct {
+	t    testing.TB
+	Dir  string // its data folder
+	file string
+	cmd  *exec.Cmd
+	log  *syncBuffer
+	done chan struct{}
+
+	addrs map[string]netip.AddrPort // by setting
+	Admin *contract.Client[contract.AdminService]
+}
+
+// Start starts a box with a settings file and returns when it is ready. It ends with the test, which fails
+// when the box doesn't end in order, or when its log holds a data race or a panic.
+func Start(t testing.TB, settings string) *Box {
+	t.Helper()
+	// A Unix socket's path has 107 octets at most: t.TempDir is too long.
+	dir, err := os.MkdirTemp("", "box")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	b := &Box{t: t, Dir: dir, file: filepath.Join(dir, "postroom.toml"), log: &syncBuffer{}}
+	b.Settings(settings)
+	b.Up()
+	t.Cleanup(func() {
+		b.Down()
+		b.check()
+	})
+	return b
+}
+
+// Settings writes the settings file that the next Up applies.
+func (b *Box) Settings(text string) {
+	b.t.Helper()
+	if err := os.WriteFile(b.file, []byte(text), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Up starts the box and waits until it is ready.
+func (b *Box) Up() {
+	b.t.Helper()
+	name, err := program()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.cmd = exec.Command(name, "serve", "--data", filepath.Join(b.Dir, "data"), "--settings", b.file)
+	b.cmd.Stderr = b.log
+	out, err := b.cmd.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.addrs = make(map[string]netip.AddrPort)
+	listening := regexp.MustCompile(`^listening service=\S+ setting=(\S+) tls=\S+ addr=(\S+)$`)
+	ready := make(chan bool, 1)
+	b.done = make(chan struct{})
+	go func() {
+		defer close(b.done)
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+				b.addrs[m[1]] = netip.MustParseAddrPort(m[2])
+			}
+			if lines.Text() == "ready" {
+				ready <- true
+			}
+		}
+	}()
+	select {
+	case <-ready:
+	case <-b.done:
+		b.t.Fatalf("box ended before it was ready:\n%s", b.log)
+	case <-time.After(time.Minute):
+		b.t.Fatalf("box is not ready after a minute:\n%s", b.log)
+	}
+	b.Admin = contract.NewClient(filepath.Join(b.Dir, "data", "run", "admin.sock"), contract.NewAdminClient)
+}
+
+// Down ends the box in order.
+func (b *Box) Down() {
+	b.t.Helper()
+	if b.cmd == nil {
+		return
+	}
+	b.Admin.Close()
+	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		b.t.Fatal(err)
+	}
+	kill := time.AfterFunc(time.Minute, func() { b.cmd.Process.Kill() })
+	defer kill.Stop()
+	<-b.done
+	if err := b.cmd.Wait(); err != nil {
+		b.t.Errorf("box ended with %v:\n%s", err, b.log)
+	}
+	b.cmd = nil
+}
+
+// Kill ends the whole box at once, as a crash does.
+func (b *Box) Kill() {
+	b.t.Helper()
+	b.Admin.Close()
+	if err := b.cmd.Process.Kill(); err != nil {
+		b.t.Fatal(err)
+	}
+	<-b.done
+	b.cmd.Wait() // its status is the kill
+	b.cmd = nil
+}
+
+func (b *Box) check() {
+	log := b.log.String()
+	for _, bad := range []string{"DATA RACE", "panic:", "goroutine "} {
+		if strings.Contains(log, bad) {
+			b.t.Errorf("the log holds %q:\n%s", bad, log)
+			return
+		}
+	}
+	if b.t.Failed() {
+		b.t.Logf("log of the box:\n%s", log)
+	}
+}
+
+// Log is what the box has logged.
+func (b *Box) Log() string { return b.log.String() }
+
+// Addr gives where the box listens for a setting, such as pop3.listen_tls.
+func (b *Box) Addr(setting string) netip.AddrPort {
+	b.t.Helper()
+	addr, ok := b.addrs[setting]
+	if !ok {
+		b.t.Fatalf("nothing listens for %s", setting)
+	}
+	return addr
+}
+
+// Command runs the postroom command on the box.
+func (b *Box) Command(args ...string) (stdout, stderr string, status int) {
+	b.t.Helper()
+	name, err := program()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "POSTROOM_DATA="+filepath.Join(b.Dir, "data"))
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		b.t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// CA writes the box's own certificate to a file and gives its name.
+func (b *Box) CA() string {
+	b.t.Helper()
+	answer, err := contract.Call(b.t.Context(), b.Admin, contract.AdminService.GetFingerprint, &contract.GetFingerprintRequest{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	name := filepath.Join(b.Dir, "box.pem")
+	if err := os.WriteFile(name, answer.CertificatePem, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return name
+}
+
+// Status is the box's status.
+func (b *Box) Status() *contract.GetStatusResponse {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	defer cancel()
+	answer, err := contract.Call(ctx, b.Admin, contract.AdminService.GetStatus, &contract.GetStatusRequest{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer
+}
+
+// Until waits until the status is as wanted; it looks again whenever the store says so.
+func (b *Box) Until(what string, wanted func(*contract.GetStatusResponse) bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
+	defer cancel()
+	queues := contract.Watch(ctx, b.Admin, contract.Topic_TOPIC_QUEUES)
+	accounts := contract.Watch(ctx, b.Admin, contract.Topic_TOPIC_ACCOUNTS)
+	conditions := contract.Watch(ctx, b.Admin, contract.Topic_TOPIC_CONDITIONS)
+	for {
+		select {
+		case <-queues:
+		case <-accounts:
+		case <-conditions:
+		case <-ctx.Done():
+			b.t.Fatalf("waited in vain for %s; status: %v\n%s", what, b.Status(), b.log)
+		}
+		if wanted(b.Status()) {
+			return
+		}
+	}
+}
+
+// Waiting tells whether an account has so many messages in its Out Queue, and none in the In Queue.
+func Waiting(account string, messages uint64) func(*contract.GetStatusResponse) bool {
+	return func(s *contract.GetStatusResponse) bool {
+		for _, q := range s.Queues {
+			if q.Queue == contract.QueueIn && q.Messages > 0 {
+				return false
+			}
+		}
+		for _, a := range s.Accounts {
+			if a.Account == account {
+				return a.Waiting == messages
+			}
+		}
+		return false
+	}
+}
+
+// Pid gives the process of a service, 0 while it has none.
+func (b *Box) Pid(service string) int {
+	b.t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, name := range stats {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue // it ended
+		}
+		_, rest, _ := bytes.Cut(stat, []byte(") "))
+		fields := strings.Fields(string(rest))
+		if len(fields) < 2 || fields[1] != strconv.Itoa(b.cmd.Process.Pid) {
+			continue
+		}
+		cmdline, err := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+		if err != nil {
+			continue
+		}
+		if argv0, _, _ := bytes.Cut(cmdline, []byte{0}); string(argv0) == service {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	return 0
+}
+
+// KillService ends one service's process at once, and tells whether there was one.
+func (b *Box) KillService(service string) bool {
+	b.t.Helper()
+	pid := b.Pid(service)
+	return pid != 0 && syscall.Kill(pid, syscall.SIGKILL) == nil
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

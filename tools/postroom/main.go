@@ -1,0 +1,36 @@
+// Postroom is one program under many names: init, the services, and the postroom command.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"postroom/init/supervisor"
+	"postroom/services/console"
+	"postroom/services/fetcher"
+	"postroom/services/pop3"
+	"postroom/services/store"
+	"postroom/services/validator"
+	"postroom/tools/command"
+)
+
+var programs = map[string]func(args []string) int{
+	"confine":   func(args []string) int { return supervisor.Confine(args[1:]) },
+	"store":     store.Main,
+	"pop3":      pop3.Main,
+	"fetcher":   fetcher.Main,
+	"validator": validator.Main,
+	"console":   console.Main,
+	"postroom":  command.Main,
+}
+
+func main() {
+	name := filepath.Base(os.Args[0])
+	run, ok := programs[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "%s: not a program of Postroom\n", name)
+		os.Exit(2)
+	}
+	os.Exit(run(os.Args))
+}
