@@ -40,23 +40,24 @@ func TestKillAnyServiceDuringAFetch(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		poll(t, box, nil) // starts the fetch
+		got := make(map[string]hosted.Mail) // by UIDL
+		seen := make(map[string]bool)       // by a session without +OK to QUIT
+		keep := func(m hosted.Mail, quit bool) {
+			if _, twice := got[m.UIDL]; twice && !seen[m.UIDL] {
+				t.Errorf("round %d: UIDL %s came twice", round, m.UIDL)
+			}
+			got[m.UIDL] = m
+			if !quit {
+				seen[m.UIDL] = true
+			}
+		}
+		poll(t, box, keep) // starts the fetch
 		service := killed[random.IntN(len(killed))]
 		wait := time.Duration(random.Int64N(int64(fetchTime)))
 		death := time.AfterFunc(wait, func() { box.KillService(service) })
-		got := make(map[string]hosted.Mail) // by UIDL
-		seen := make(map[string]bool)       // by a session without +OK to QUIT
 		for len(got) < mails {
 			before := len(got)
-			poll(t, box, func(m hosted.Mail, quit bool) {
-				if _, twice := got[m.UIDL]; twice && !seen[m.UIDL] {
-					t.Errorf("round %d: UIDL %s came twice", round, m.UIDL)
-				}
-				got[m.UIDL] = m
-				if !quit {
-					seen[m.UIDL] = true
-				}
-			})
+			poll(t, box, keep)
 			if len(got) == before && time.Since(began) > 2*time.Minute {
 				t.Fatalf("round %d, %s killed after %v: %d of %d mails came\n%s", round, service, wait, len(got), mails, box.Log())
 			}
@@ -85,7 +86,7 @@ func poll(t *testing.T, box *hosted.Box, tell func(m hosted.Mail, quit bool)) {
 	for began := time.Now(); ; {
 		list, err := box.Poll(hosted.WebName, hosted.Password)
 		for _, m := range list {
-			if tell != nil && (err == nil || m.Octets != nil) {
+			if err == nil || m.Octets != nil {
 				tell(m, err == nil)
 			}
 		}
