@@ -23,6 +23,7 @@ type method struct {
 // methods is all of them by name.
 var methods = map[string]method{
 	"GetStatus":      reads(contract.AdminService.GetStatus),
+	"GetSettings":    reads(contract.AdminService.GetSettings),
 	"ShowAccount":    reads(contract.AdminService.ShowAccount),
 	"PauseAccount":   changes(contract.AdminService.PauseAccount),
 	"ResumeAccount":  changes(contract.AdminService.ResumeAccount),

@@ -5000,7 +5000,7 @@ const file_contract_proto_rawDesc = "" +
 	"\tApplyFile\x12\x1d.postroom.v1.ApplyFileRequest\x1a\x1e.postroom.v1.ApplyFileResponse\x12Y\n" +
 	"\x0eReportServices\x12\".postroom.v1.ReportServicesRequest\x1a#.postroom.v1.ReportServicesResponse\x12P\n" +
 	"\vReportClock\x12\x1f.postroom.v1.ReportClockRequest\x1a .postroom.v1.ReportClockResponse\x12J\n" +
-	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\xcb\a\n" +
+	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\x9d\b\n" +
 	"\x05Admin\x12J\n" +
 	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse\x12P\n" +
 	"\vShowAccount\x12\x1f.postroom.v1.ShowAccountRequest\x1a .postroom.v1.ShowAccountResponse\x12I\n" +
@@ -5009,7 +5009,8 @@ const file_contract_proto_rawDesc = "" +
 	"\fFetchAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12P\n" +
 	"\rRemoveAccount\x12!.postroom.v1.RemoveAccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12S\n" +
 	"\fListMessages\x12 .postroom.v1.ListMessagesRequest\x1a!.postroom.v1.ListMessagesResponse\x12P\n" +
-	"\vReadMessage\x12\x1f.postroom.v1.ReadMessageRequest\x1a .postroom.v1.ReadMessageResponse\x12V\n" +
+	"\vReadMessage\x12\x1f.postroom.v1.ReadMessageRequest\x1a .postroom.v1.ReadMessageResponse\x12P\n" +
+	"\vGetSettings\x12\x1f.postroom.v1.GetSettingsRequest\x1a .postroom.v1.GetSettingsResponse\x12V\n" +
 	"\rCheckSettings\x12!.postroom.v1.ApplySettingsRequest\x1a\".postroom.v1.ApplySettingsResponse\x12V\n" +
 	"\rApplySettings\x12!.postroom.v1.ApplySettingsRequest\x1a\".postroom.v1.ApplySettingsResponse\x12>\n" +
 	"\x05Check\x12\x19.postroom.v1.CheckRequest\x1a\x1a.postroom.v1.CheckResponse\x12Y\n" +
@@ -5190,53 +5191,55 @@ var file_contract_proto_depIdxs = []int32{
 	70, // 67: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
 	74, // 68: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
 	77, // 69: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	79, // 70: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	79, // 71: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	81, // 72: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	83, // 73: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	21, // 74: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	4,  // 75: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	7,  // 76: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	10, // 77: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	13, // 78: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	15, // 79: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	18, // 80: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	20, // 81: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	22, // 82: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	24, // 83: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	27, // 84: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	29, // 85: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	31, // 86: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	33, // 87: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	36, // 88: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	39, // 89: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	42, // 90: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	44, // 91: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	46, // 92: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	49, // 93: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	4,  // 94: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	52, // 95: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	54, // 96: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	56, // 97: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	58, // 98: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	61, // 99: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	63, // 100: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	65, // 101: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	65, // 102: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	72, // 103: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	69, // 104: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	69, // 105: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	69, // 106: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	69, // 107: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	75, // 108: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	78, // 109: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	80, // 110: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	80, // 111: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	82, // 112: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	84, // 113: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	22, // 114: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	75, // [75:115] is the sub-list for method output_type
-	35, // [35:75] is the sub-list for method input_type
+	6,  // 70: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	79, // 71: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	79, // 72: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	81, // 73: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	83, // 74: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	21, // 75: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	4,  // 76: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	7,  // 77: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	10, // 78: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	13, // 79: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	15, // 80: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	18, // 81: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	20, // 82: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	22, // 83: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	24, // 84: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	27, // 85: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	29, // 86: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	31, // 87: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	33, // 88: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	36, // 89: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	39, // 90: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
+	42, // 91: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	44, // 92: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	46, // 93: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	49, // 94: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	4,  // 95: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	52, // 96: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	54, // 97: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	56, // 98: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	58, // 99: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	61, // 100: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	63, // 101: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	65, // 102: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	65, // 103: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	72, // 104: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	69, // 105: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	69, // 106: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	69, // 107: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	69, // 108: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	75, // 109: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	78, // 110: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	7,  // 111: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	80, // 112: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	80, // 113: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	82, // 114: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	84, // 115: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	22, // 116: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	76, // [76:117] is the sub-list for method output_type
+	35, // [35:76] is the sub-list for method input_type
 	35, // [35:35] is the sub-list for extension type_name
 	35, // [35:35] is the sub-list for extension extendee
 	0,  // [0:35] is the sub-list for field type_name

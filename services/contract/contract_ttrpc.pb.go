@@ -641,6 +641,7 @@ type AdminService interface {
 	RemoveAccount(context.Context, *RemoveAccountRequest) (*AccountResponse, error)
 	ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error)
 	ReadMessage(context.Context, *ReadMessageRequest) (*ReadMessageResponse, error)
+	GetSettings(context.Context, *GetSettingsRequest) (*GetSettingsResponse, error)
 	CheckSettings(context.Context, *ApplySettingsRequest) (*ApplySettingsResponse, error)
 	ApplySettings(context.Context, *ApplySettingsRequest) (*ApplySettingsResponse, error)
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
@@ -705,6 +706,13 @@ func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
 					return nil, err
 				}
 				return svc.ReadMessage(ctx, &req)
+			},
+			"GetSettings": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req GetSettingsRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.GetSettings(ctx, &req)
 			},
 			"CheckSettings": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req ApplySettingsRequest
@@ -807,6 +815,14 @@ func (c *adminClient) ListMessages(ctx context.Context, req *ListMessagesRequest
 func (c *adminClient) ReadMessage(ctx context.Context, req *ReadMessageRequest) (*ReadMessageResponse, error) {
 	var resp ReadMessageResponse
 	if err := c.client.Call(ctx, "postroom.v1.Admin", "ReadMessage", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) GetSettings(ctx context.Context, req *GetSettingsRequest) (*GetSettingsResponse, error) {
+	var resp GetSettingsResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "GetSettings", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -8,6 +8,7 @@ import (
 	"postroom/services/contract"
 	"postroom/services/store/engine"
 	"postroom/services/store/rows"
+	"postroom/services/store/segment"
 )
 
 // messagesPerCall bounds an answer of ListMessages.
@@ -98,9 +99,18 @@ func (a admin) ReadMessage(_ context.Context, q *contract.ReadMessageRequest) (*
 	}
 	f, err := a.db.Open(m.Body.Segment)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: message %d: %w", contract.ErrDamaged, q.Id, err)
 	}
 	defer f.Close()
+	if offset == 0 { // the whole body is checked before any of it is given
+		h, err := segment.ReadHeader(f, m.Body.Offset)
+		if err == nil {
+			err = segment.Verify(f, m.Body.Offset, h)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: message %d: %w", contract.ErrDamaged, q.Id, err)
+		}
+	}
 	octets := make([]byte, min(m.Body.Length-offset, contract.MaxPut))
 	if _, err := f.ReadAt(octets, int64(m.Body.Offset+offset)); err != nil {
 		return nil, fmt.Errorf("%w: read message %d: %w", contract.ErrDamaged, q.Id, err)

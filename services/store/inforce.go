@@ -89,6 +89,10 @@ func (i initService) ApplyFile(ctx context.Context, q *contract.ApplyFileRequest
 	return &contract.ApplyFileResponse{Applied: err == nil}, err
 }
 
+func (a admin) GetSettings(context.Context, *contract.GetSettingsRequest) (*contract.GetSettingsResponse, error) {
+	return &contract.GetSettingsResponse{Toml: string(a.settings.Load().Show())}, nil
+}
+
 func (a admin) CheckSettings(_ context.Context, q *contract.ApplySettingsRequest) (*contract.ApplySettingsResponse, error) {
 	if _, err := settings.Parse(q.File, q.Text); err != nil {
 		return &contract.ApplySettingsResponse{Problem: err.Error()}, nil

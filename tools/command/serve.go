@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -25,7 +24,7 @@ func (d hosted) clientKeys() string { return filepath.Join(string(d), "key", "cl
 func (d hosted) run() string        { return filepath.Join(string(d), "run") }
 
 func newServe() *cobra.Command {
-	var data, file string
+	var file string
 	var level slog.Level
 	c := &cobra.Command{
 		Use:   "serve --data DIR [--settings FILE]",
@@ -40,13 +39,13 @@ SIGINT end it in order.`,
   postroom serve --data /var/lib/postroom --settings postroom.toml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if data == "" {
-				return errors.New("where to keep its data? give --data DIR, or set POSTROOM_DATA")
+			data, err := dataDir(c)
+			if err != nil {
+				return err
 			}
 			return serve(c.Context(), data, file, level)
 		},
 	}
-	c.Flags().StringVar(&data, "data", os.Getenv("POSTROOM_DATA"), "folder of everything that the box keeps")
 	c.Flags().StringVar(&file, "settings", "", "settings file (TOML)")
 	c.Flags().TextVar(&level, "log-level", slog.LevelInfo, "least level that is logged: DEBUG, INFO, WARN, ERROR")
 	return c

@@ -46,17 +46,12 @@ func newSettingsShow() *cobra.Command {
 		if err := ask(cmd, "GetSettings", &contract.GetSettingsRequest{}, &answer); err != nil {
 			return err
 		}
-		inForce, err := settings.Parse("settings in force", []byte(answer.Toml))
-		if err != nil {
-			return fmt.Errorf("the box has settings that this program doesn't know; is it older than the box? %w", err)
-		}
-		text := inForce.Show()
 		if !*asJSON {
-			_, err = cmd.OutOrStdout().Write(text)
+			_, err := io.WriteString(cmd.OutOrStdout(), answer.Toml)
 			return err
 		}
 		values := map[string]any{}
-		if err := toml.Unmarshal(text, &values); err != nil {
+		if err := toml.Unmarshal([]byte(answer.Toml), &values); err != nil {
 			return err
 		}
 		return printJSON(cmd.OutOrStdout(), values)

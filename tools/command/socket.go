@@ -42,14 +42,10 @@ func openSocket(ctx context.Context, data string) (box, error) {
 func (b socketBox) Close() { b.client.Close() }
 
 func (b socketBox) Call(ctx context.Context, method string, request, answer proto.Message) error {
-	service := "postroom.v1.Admin"
-	if method == "GetSettings" {
-		service = "postroom.v1.Common"
-	}
 	whole, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	call := func(client *ttrpc.Client, ctx context.Context, request *proto.Message) (*proto.Message, error) {
-		return &answer, client.Call(ctx, service, method, *request, answer)
+		return &answer, client.Call(ctx, "postroom.v1.Admin", method, *request, answer)
 	}
 	_, err := contract.Call(whole, b.client, call, &request)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

@@ -46,6 +46,7 @@ type DB struct {
 	calls  chan *call
 	done   chan struct{} // closed when the committer has ended
 	stop   chan struct{}
+	unlock func() error
 
 	mu    sync.RWMutex // guards the pointer: a rebuilt index is another one
 	index *bbolt.DB
@@ -135,7 +136,7 @@ func (db *DB) Close() error {
 	db.notes.Retire()
 	db.bodies.Retire()
 	err := db.checkpoint(db.sequence)
-	return errors.Join(err, db.closeIndex())
+	return errors.Join(err, db.closeIndex(), db.unlock())
 }
 
 func (db *DB) path(name string) string { return filepath.Join(db.cfg.Dir, name) }

@@ -346,6 +346,21 @@ func TestNewestCheckpointThatOpensIsTaken(t *testing.T) {
 	}
 }
 
+func TestAStoreIsOpenedOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := start(t, Config{Dir: dir, Boot: "one"})
+	mustPut(t, db, 1, 3)
+	if _, err := Open(Config{Dir: dir, Boot: "two"}); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second open said %v", err)
+	}
+	mustPut(t, db, 4, 6)
+	mustHold(t, db, 1, 6)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestIDsAreNeverGivenTwice(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -390,4 +405,5 @@ func (db *DB) stopForTest() {
 	db.notes.Retire()
 	db.bodies.Retire()
 	db.index.Close()
+	db.unlock()
 }

@@ -29,7 +29,8 @@ const (
 
 // Open opens the store in cfg.Dir, made when it isn't there, by the one rule of recovery: take the index if
 // it was closed cleanly or written in this boot, else the newest checkpoint; apply the notes behind it. What a
-// cut left behind and nobody was answered for is cut off. notes.ErrVersion: a newer program wrote there.
+// cut left behind and nobody was answered for is cut off. ErrLocked: another process has it open;
+// notes.ErrVersion: a newer program wrote there.
 func Open(cfg Config) (*DB, error) {
 	if cfg.FS == nil {
 		cfg.FS = disk.OS{}
@@ -48,27 +49,39 @@ func Open(cfg Config) (*DB, error) {
 	if err := errors.Join(makeDir(cfg.Dir, 0o710), makeDir(db.path(bodiesDir), 0o750), makeDir(db.path(notesDir), 0o700)); err != nil {
 		return nil, err
 	}
-	trusted, err := db.trusted()
+	unlock, err := lock(db.path("lock"))
 	if err != nil {
 		return nil, err
 	}
+	db.unlock = unlock
+	if err := db.recover(); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	go db.run()
+	return db, nil
+}
+
+func (db *DB) recover() error {
+	trusted, err := db.trusted()
+	if err != nil {
+		return err
+	}
 	if !trusted {
 		if err := db.restore(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	// From here on the index is this boot's, and not closed cleanly.
 	if err := db.writeState(false); err != nil {
-		return nil, err
+		return err
 	}
 	if err := db.openIndex(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := db.openRest(); err != nil {
-		return nil, errors.Join(err, db.index.Close())
+		return errors.Join(err, db.index.Close())
 	}
-	go db.run()
-	return db, nil
+	return nil
 }
 
 // openIndex opens the index and applies the notes behind it. An index that can't be opened is put aside for
