@@ -1,0 +1,154 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"postroom/services/contract"
+	"postroom/services/fetcher/provider"
+	"postroom/services/fetcher/schedule"
+	"postroom/services/fetcher/transfer"
+	"postroom/services/mail"
+	"postroom/services/wire"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// maxMail is the limit of one mail, octets.
+const maxMail = 100 << 20
+
+// fetch is one fetch for an account: one session with its provider. It tells whether the store heard of its end.
+func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle func(schedule.Outcome) time.Time) (told bool) {
+	log := s.log.With("account", a.Name, "provider", a.Host)
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("panic in a fetch", "err", p, "stack", string(debug.Stack()))
+			settle(schedule.Outcome{Failed: true})
+		}
+	}()
+	unlock, err := s.locks.lock(ctx, key(a.Name))
+	if err != nil {
+		settle(schedule.Outcome{Failed: true})
+		return false
+	}
+	defer unlock()
+	began := time.Now()
+	login, err := contract.Call(ctx, s.store, contract.FetcherService.BeginFetch, &contract.BeginFetchRequest{Account: a.Id})
+	if err != nil {
+		gone := errors.Is(err, contract.ErrNotFound)
+		if !gone && ctx.Err() == nil {
+			log.Warn("fetch not begun", "err", err)
+		}
+		settle(schedule.Outcome{Failed: true, Gone: gone})
+		return false
+	}
+	result, err := s.session(ctx, a, login, log)
+	end := s.judge(a, login.Host, result, err)
+	next := settle(end.Outcome)
+	log = log.With("stored", result.Stored, "deleted", result.Deleted, "octets", result.Octets, "took", time.Since(began).Round(time.Millisecond))
+	switch {
+	case end.Failed:
+		log.Warn("fetch ended early", "err", err)
+	default:
+		log.Info("fetched")
+	}
+
+	if ctx.Err() != nil {
+		return false // the next run of this service fetches again
+	}
+	if !end.Failed {
+		s.conditions.set(ctx, contract.ConditionTooLarge, a.Name, end.tooLarge)
+	}
+	request := &contract.EndFetchRequest{
+		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text,
+		Stored: uint64(result.Stored), Deleted: uint64(result.Deleted),
+	}
+	if !next.IsZero() {
+		request.NextFetch = timestamppb.New(next)
+	}
+	if _, err := contract.Call(ctx, s.store, contract.FetcherService.EndFetch, request); err != nil {
+		log.Warn("end of fetch not told to the store", "err", err)
+		return false
+	}
+	s.accounts.refresh(ctx)
+	return true
+}
+
+// session logs in and moves the mail.
+func (s *service) session(ctx context.Context, a *contract.FetchAccount, login *contract.BeginFetchResponse, log *slog.Logger) (transfer.Result, error) {
+	target := provider.Target{Host: login.Host, Port: uint16(login.Port)}
+	dialer := s.dialer
+	dialer.Log = log
+	c, err := dialer.Open(ctx, s.settings.Load(), target)
+	if err != nil {
+		return transfer.Result{}, err
+	}
+	if err := c.Login(login.Login, wire.NewSecret(login.Password)); err != nil {
+		c.Leave()
+		return transfer.Result{}, err
+	}
+	s.refusals.judge(string(a.Id), nil, time.Now())
+	return transfer.Run(ctx, c, transfer.Config{
+		Store: s.store, Account: a.Id, Budget: s.budget, Limits: s.limits, Log: log, Stop: s.stopping,
+	})
+}
+
+// ending is what a fetch came to, for scheduler, store and owner.
+type ending struct {
+	schedule.Outcome
+	text     string // what provider_text shows; empty where all went well
+	tooLarge string // text of that condition; empty: there is none
+}
+
+// judge says what a fetch came to.
+func (s *service) judge(a *contract.FetchAccount, host string, r transfer.Result, err error) ending {
+	var end ending
+	end.More = r.More
+	if r.TooLarge > 0 {
+		end.tooLarge = fmt.Sprintf("mails over the limit of %d MiB stay at the provider: %d", maxMail>>20, r.TooLarge)
+	}
+	switch {
+	case err == nil && r.Refused != "":
+		end.text = "the provider refused some mails: " + r.Refused
+		return end
+	case err == nil:
+		end.text = end.tooLarge
+		return end
+	}
+	end.Failed = true
+	switch {
+	case errors.Is(err, contract.ErrFull):
+		end.text = "the disk is full: no mail is fetched until there is room"
+	case ofStore(err):
+		end.text = "mail could not be stored: " + err.Error()
+	default:
+		end.text = provider.Explain(host, err)
+		end.Refused = s.refusals.judge(string(a.Id), err, time.Now())
+		if provider.BarelyRefused(err) {
+			end.Pause = apart
+		}
+	}
+	return end
+}
+
+// ofStore tells an error of the store from one of the provider.
+func ofStore(err error) bool {
+	for _, kind := range []error{contract.ErrInvalid, contract.ErrNotFound, contract.ErrConflict, contract.ErrDamaged, contract.ErrUnavailable, contract.ErrForbidden} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// key is an account's identity in a compound name.
+func key(name string) string {
+	if n, err := mail.ParseName(name); err == nil {
+		return n.Key()
+	}
+	return name
+}

@@ -1,0 +1,137 @@
+// Package provider talks POP3 to the providers: which of them the rule allows and how they are reached, the
+// dialogue up to QUIT, and what their refusals mean.
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"postroom/services/wire"
+)
+
+// Times and limits of the dialogue.
+const (
+	connectTimeout  = 30 * time.Second // for all ways to one provider, TLS handshake included
+	commandTimeout  = 5 * time.Minute  // for a reply, and within a transfer without an octet
+	transferTimeout = 2 * time.Hour    // for one mail
+
+	maxReply   = 4096      // octets of a reply's first line; RFC 2449 §4 says 512
+	maxLine    = 4096      // octets of a line in a listing
+	maxListing = 1_000_000 // lines of a listing
+	maxCapa    = 100       // lines of CAPA's reply
+
+	// pipelined is how many commands may wait for their answers, where the provider offers it: all of
+	// them fit into the provider's receive buffer, so nobody waits for a peer that waits for him.
+	pipelined = 16
+)
+
+// ErrProtocol means that the provider doesn't speak POP3 as far as it matters here.
+var ErrProtocol = errors.New("not understood")
+
+// Conn is a session with a provider. One goroutine uses it. After an error that isn't a *Refusal only Close
+// makes sense.
+type Conn struct {
+	host string
+	log  *slog.Logger
+	wire *wire.Conn
+
+	ended func() error // why the context of Open ended, which interrupts the session; nil: it didn't
+	unctx func() bool  // ends the watch on that context
+
+	capa    map[string]string // command word in capitals: the rest of the line; nil: no CAPA
+	waiting []string          // command words that were sent and not yet answered, oldest first
+}
+
+// Host is the name that the session's certificate was valid for.
+func (c *Conn) Host() string { return c.host }
+
+// Address is the provider's address and port, for the log.
+func (c *Conn) Address() string { return c.wire.RemoteAddr().String() }
+
+// Window is how many commands may be queued before their answers are read.
+func (c *Conn) Window() int {
+	if _, ok := c.capa["PIPELINING"]; ok {
+		return pipelined
+	}
+	return 1
+}
+
+// Close drops the session: what DELE marked stays at the provider.
+func (c *Conn) Close() error {
+	c.unctx()
+	return c.wire.Close()
+}
+
+// send queues a command; shown is its form for the log.
+func (c *Conn) send(word, command, shown string) error {
+	if err := c.wire.WriteLine(command); err != nil {
+		return c.failed("send "+word, err)
+	}
+	c.waiting = append(c.waiting, word)
+	c.log.Debug("sent", "line", shown)
+	return nil
+}
+
+// status reads the first line of the answer to the oldest command that waits for one.
+func (c *Conn) status() error {
+	word := ""
+	if len(c.waiting) > 0 {
+		word, c.waiting = c.waiting[0], c.waiting[1:]
+	}
+	if err := c.wire.Flush(); err != nil {
+		return c.failed("send "+word, err)
+	}
+	line, err := c.wire.ReadLine(maxReply)
+	if err != nil {
+		return c.failed(answerTo(word), err)
+	}
+	c.log.Debug("received", "line", showable(string(line)))
+	return parseStatus(word, line)
+}
+
+// answerTo names an answer in errors.
+func answerTo(word string) string {
+	if word == "" {
+		return "the greeting"
+	}
+	return "answer to " + word
+}
+
+// do sends one command and reads its status.
+func (c *Conn) do(word, command string) error {
+	if err := c.send(word, command, command); err != nil {
+		return err
+	}
+	return c.status()
+}
+
+// lines reads a multi-line reply behind its status.
+func (c *Conn) lines(word string, most int, each func(line string) error) error {
+	n := 0
+	for line, err := range c.wire.DotReader(0).Lines(maxLine) {
+		if err != nil {
+			return c.failed("answer to "+word, err)
+		}
+		if n++; n > most {
+			return fmt.Errorf("answer to %s has more than %d lines: %w", word, most, ErrProtocol)
+		}
+		if err := each(string(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failed says what broke a session, and on whose side.
+func (c *Conn) failed(what string, err error) error {
+	switch {
+	case errors.Is(err, wire.ErrInterrupted) && c.ended() != nil:
+		err = c.ended()
+	case errors.Is(err, io.EOF):
+		err = fmt.Errorf("the provider ended the connection: %w", io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,105 @@
+package schedule
+
+import (
+	"time"
+
+	"postroom/services/contract"
+	"postroom/services/settings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+const (
+	firstBackoff = 30 * time.Second
+	lastBackoff  = 2 * time.Hour
+
+	spread = 0.1 // jitter: the schedule and the back-off are stretched by up to so much, either way
+)
+
+// entry is one account. Guarded by the scheduler's mu.
+type entry struct {
+	account *contract.FetchAccount // as the store last said
+
+	seen     time.Time // first, by this process
+	running  bool
+	began    time.Time     // of the last fetch by this process
+	ended    time.Time     // of the last fetch by this process
+	failures int           // in a row
+	pause    time.Duration // least wait behind the last failure, unless a client polls
+	more     bool          // the last fetch left mail that a next one takes
+	refused  bool          // the last fetch was refused, and the store hasn't said so yet
+	gone     bool          // the store doesn't know the account
+	jitter   float64       // 0 to 1, drawn anew for each fetch
+
+	due   time.Time
+	index int // in the queue; -1: it isn't there
+}
+
+// plan says when an account is to be fetched; ok is false where it's not to be.
+//
+//   - A poll, or the owner, makes it due at once, but not inside the provider's minimum interval.
+//   - The schedule makes it due as long as a client polled within idle_after; not before its first poll has ended.
+//   - A failure puts it off, longer each time; a poll shortens that to the first back-off, since a client that asked
+//     the provider itself would be trying as often.
+//   - What a fetch had to leave, for the limits of one session, is due at once.
+func (e *entry) plan(s *settings.Settings, now time.Time) (due time.Time, ok bool) {
+	a := e.account
+	if a.Removed || a.Paused || a.Refused || e.refused || e.gone {
+		return time.Time{}, false
+	}
+	if e.more {
+		return e.ended, true
+	}
+	last := latest(e.began, moment(a.LastFetch))
+	if last.After(now) {
+		last = e.seen // by a clock that was wrong
+	}
+	poll := moment(a.LastPoll)
+	var earliest time.Time
+	if !last.IsZero() {
+		earliest = last.Add(s.Provider(a.Host).MinInterval)
+	}
+	switch {
+	case e.failures > 0 && a.Wanted:
+		due = e.ended.Add(e.stretch(firstBackoff))
+	case e.failures > 0:
+		due = e.ended.Add(max(e.stretch(backoff(e.failures)), e.pause))
+	case a.Wanted:
+		return latest(earliest, poll), true
+	case s.Fetch.Schedule == 0:
+		return time.Time{}, false
+	case !last.IsZero():
+		due = last.Add(e.stretch(s.Fetch.Schedule))
+	}
+	due = latest(due, earliest)
+	return due, a.Wanted || !poll.IsZero() && due.Before(poll.Add(s.Fetch.IdleAfter))
+}
+
+// stretch applies the jitter.
+func (e *entry) stretch(d time.Duration) time.Duration {
+	return d + time.Duration(float64(d)*spread*(2*e.jitter-1))
+}
+
+// backoff is the wait behind so many failures in a row.
+func backoff(failures int) time.Duration {
+	d := firstBackoff
+	for ; failures > 1 && d < lastBackoff; failures-- {
+		d *= 2
+	}
+	return min(d, lastBackoff)
+}
+
+// moment gives a time of the contract; none is the zero time.
+func moment(t *timestamppb.Timestamp) time.Time {
+	if t == nil || t.Seconds == 0 && t.Nanos == 0 {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,150 @@
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"postroom/services/contract"
+	"postroom/services/fetcher/provider"
+	"postroom/services/mail"
+	"postroom/services/wire"
+)
+
+const firstScratch = 64 << 10 // octets; it grows to contract.MaxPut where mails do
+
+// content is a mail as RETR gave it, from its first octet to its last.
+type content struct {
+	sha, head digest
+	body      []byte  // in the session's scratch buffer, good until the next mail; or:
+	upload    *upload // where it's longer than that
+}
+
+// read takes a mail in: into the scratch buffer as far as it fits, else to the store chunk by chunk. There
+// is no content where the mail has to stay at the provider this time, for its size or for the store.
+func (s *session) read(ctx context.Context, body *wire.DotReader, e provider.Entry) (*content, error) {
+	var (
+		c      content
+		head   mail.HeaderHasher
+		octets uint64
+		sum    = sha256.New()
+	)
+	if s.scratch == nil {
+		s.scratch = make([]byte, 0, firstScratch)
+	}
+	s.scratch = s.scratch[:0]
+	for {
+		if len(s.scratch) == cap(s.scratch) {
+			if err := s.makeRoom(ctx, &c); err != nil {
+				c.drop(ctx)
+				return nil, s.skip(body, e, err)
+			}
+		}
+		n, err := body.Read(s.scratch[len(s.scratch):cap(s.scratch)])
+		piece := s.scratch[len(s.scratch) : len(s.scratch)+n]
+		s.scratch = s.scratch[:len(s.scratch)+n]
+		sum.Write(piece)
+		head.Write(piece)
+		octets += uint64(n)
+		if err == io.EOF {
+			break
+		}
+		if errors.Is(err, wire.ErrTooLarge) {
+			c.drop(ctx)
+			s.result.TooLarge++
+			return nil, s.broken(body.Drain(int64(s.Limits.Mail)))
+		}
+		if err != nil {
+			c.drop(ctx)
+			return nil, s.conn.Broken(err)
+		}
+	}
+	if c.upload != nil {
+		if err := c.upload.append(ctx, s.scratch); err != nil {
+			c.drop(ctx)
+			return nil, s.skip(nil, e, err)
+		}
+	} else {
+		c.body = s.scratch
+	}
+	s.result.Octets += octets
+	sum.Sum(c.sha[:0])
+	c.head = head.Sum()
+	return &c, ctx.Err()
+}
+
+// makeRoom empties the full scratch buffer into an upload, or makes it larger.
+func (s *session) makeRoom(ctx context.Context, c *content) error {
+	if size := cap(s.scratch); size < contract.MaxPut {
+		larger := make([]byte, len(s.scratch), min(2*size, contract.MaxPut))
+		copy(larger, s.scratch)
+		s.scratch = larger
+		return nil
+	}
+	if c.upload == nil {
+		var err error
+		if c.upload, err = begin(ctx, s.Store, s.Account); err != nil {
+			return err
+		}
+	}
+	err := c.upload.append(ctx, s.scratch)
+	s.scratch = s.scratch[:0]
+	return err
+}
+
+// skip gives up a mail that the store doesn't take, and reads on behind it. An upload that the store forgot, when
+// it restarted, is no fault: the next session brings that mail again.
+func (s *session) skip(body *wire.DotReader, e provider.Entry, err error) error {
+	s.again = true
+	s.Log.Warn("mail not uploaded", "number", e.Number, "err", err)
+	if !errors.Is(err, contract.ErrNotFound) {
+		s.fail(err)
+	}
+	if body == nil {
+		return nil
+	}
+	return s.broken(body.Drain(int64(s.Limits.Mail)))
+}
+
+// drop forgets what isn't to be put.
+func (c *content) drop(ctx context.Context) {
+	if c.upload != nil {
+		c.upload.abort(ctx)
+	}
+}
+
+// upload is a mail that the store takes in chunks.
+type upload struct {
+	store Store
+	id    uint64
+	sent  uint64 // octets
+}
+
+func begin(ctx context.Context, store Store, account []byte) (*upload, error) {
+	answer, err := contract.Call(ctx, store, contract.FetcherService.BeginUpload, &contract.BeginUploadRequest{Account: account})
+	if err != nil {
+		return nil, fmt.Errorf("begin to upload a mail: %w", err)
+	}
+	return &upload{store: store, id: answer.Upload}, nil
+}
+
+func (u *upload) append(ctx context.Context, chunk []byte) error {
+	if len(chunk) == 0 {
+		return nil
+	}
+	_, err := contract.Call(ctx, u.store, contract.FetcherService.AppendUpload, &contract.AppendUploadRequest{
+		Upload: u.id, Offset: u.sent, Chunk: chunk,
+	})
+	if err != nil {
+		return fmt.Errorf("upload a mail behind octet %d: %w", u.sent, err)
+	}
+	u.sent += uint64(len(chunk))
+	return nil
+}
+
+// abort is a courtesy: the store forgets an upload by itself.
+func (u *upload) abort(ctx context.Context) {
+	contract.Call(ctx, u.store, contract.FetcherService.AbortUpload, &contract.AbortUploadRequest{Upload: u.id})
+}
