@@ -15,6 +15,7 @@ const KeepPuts = 24 * time.Hour
 // Conditions: what a lasting one in the health table is named.
 const (
 	ConditionLoginRefused  = "login-refused"  // subject: account
+	ConditionLoginData     = "login-data"     // login data that can't be decrypted; subject: account
 	ConditionProvider      = "provider"       // a provider that can't be reached or doesn't do; subject: account
 	ConditionDiskFull      = "disk-full"      // intake stops
 	ConditionSettings      = "settings"       // a settings file was not applied; subject: its source

@@ -1775,6 +1775,7 @@ type EndFetchRequest struct {
 	NextFetch     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=next_fetch,json=nextFetch,proto3" json:"next_fetch,omitempty"`          // for status; zero: not planned
 	Stored        uint64                 `protobuf:"varint,6,opt,name=stored,proto3" json:"stored,omitempty"`                                // messages
 	Deleted       uint64                 `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`                              // messages, acknowledged by +OK to QUIT
+	Lasting       bool                   `protobuf:"varint,8,opt,name=lasting,proto3" json:"lasting,omitempty"`                              // it failed by the provider, and by more than a moment's state: a condition says so
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1856,6 +1857,13 @@ func (x *EndFetchRequest) GetDeleted() uint64 {
 		return x.Deleted
 	}
 	return 0
+}
+
+func (x *EndFetchRequest) GetLasting() bool {
+	if x != nil {
+		return x.Lasting
+	}
+	return false
 }
 
 type EndFetchResponse struct {
@@ -4760,7 +4768,7 @@ const file_contract_proto_rawDesc = "" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x03 \x01(\rR\x04port\x12\x1a\n" +
-	"\bpassword\x18\x04 \x01(\tR\bpassword\"\xf5\x01\n" +
+	"\bpassword\x18\x04 \x01(\tR\bpassword\"\x8f\x02\n" +
 	"\x0fEndFetchRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x1c\n" +
 	"\tsucceeded\x18\x02 \x01(\bR\tsucceeded\x12\x18\n" +
@@ -4769,7 +4777,8 @@ const file_contract_proto_rawDesc = "" +
 	"\n" +
 	"next_fetch\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tnextFetch\x12\x16\n" +
 	"\x06stored\x18\x06 \x01(\x04R\x06stored\x12\x18\n" +
-	"\adeleted\x18\a \x01(\x04R\adeleted\"\x12\n" +
+	"\adeleted\x18\a \x01(\x04R\adeleted\x12\x18\n" +
+	"\alasting\x18\b \x01(\bR\alasting\"\x12\n" +
 	"\x10EndFetchResponse\"\xe6\x01\n" +
 	"\tLedgerRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +

@@ -64,7 +64,7 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 		s.conditions.set(ctx, contract.ConditionTooLarge, a.Name, end.tooLarge)
 	}
 	request := &contract.EndFetchRequest{
-		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text,
+		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text, Lasting: end.lasting,
 		Stored: uint64(result.Stored), Deleted: uint64(result.Deleted),
 	}
 	if !next.IsZero() {
@@ -101,6 +101,7 @@ func (s *service) session(ctx context.Context, a *contract.FetchAccount, login *
 type ending struct {
 	schedule.Outcome
 	text     string // what provider_text shows; empty where all went well
+	lasting  bool   // the provider's doing, and more than its state of the moment
 	tooLarge string // text of that condition; empty: there is none
 }
 
@@ -127,6 +128,7 @@ func (s *service) judge(a *contract.FetchAccount, host string, r transfer.Result
 		end.text = "mail could not be stored: " + err.Error()
 	default:
 		end.text = provider.Explain(host, err)
+		end.lasting = !provider.Passing(err)
 		end.Refused = s.refusals.judge(string(a.Id), err, time.Now())
 		if provider.BarelyRefused(err) {
 			end.Pause = apart

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"postroom/services/contract"
@@ -31,18 +32,24 @@ func (f fetcher) BeginFetch(ctx context.Context, q *contract.BeginFetchRequest) 
 		return nil, err
 	}
 	answer := &contract.BeginFetchResponse{}
+	unreadable := "" // the account whose login data is
 	err = f.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
 		if a.Paused || a.Refused {
 			return fmt.Errorf("%w: the account is paused, or its login was refused", contract.ErrConflict)
 		}
 		password, err := f.secrets.open(a.SealedPassword, id[:])
 		if err != nil {
-			return fmt.Errorf("%w: login data of %s: %w", contract.ErrConflict, nameOf(a.Account), err)
+			unreadable = nameOf(a.Account).String()
+			return fmt.Errorf("%w: login data of %s: %w", contract.ErrConflict, unreadable, err)
 		}
 		a.LastFetch, a.Wanted, a.Fetching = t.Now().UnixNano(), false, true
 		answer.Login, answer.Host, answer.Port, answer.Password = a.Login, a.Host, a.Port, password
 		return nil
 	})
+	if unreadable != "" {
+		return nil, errors.Join(err, f.keepCondition(ctx, true, contract.ConditionLoginData, unreadable,
+			"the login data that is kept can't be decrypted, and nothing is fetched until a mail client logs in again"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +76,9 @@ func (f fetcher) EndFetch(ctx context.Context, q *contract.EndFetchRequest) (*co
 		}
 		if q.Succeeded {
 			f.clearCondition(t, contract.ConditionProvider, name)
+			return nil
+		}
+		if !q.Lasting {
 			return nil
 		}
 		return f.setCondition(t, contract.ConditionProvider, name, q.ProviderText)

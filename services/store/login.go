@@ -109,6 +109,7 @@ func (s *Store) keepLogin(ctx context.Context, name mail.Name, password string) 
 			id = known.id
 			s.setPassword(known, password)
 			s.clearCondition(t, contract.ConditionLoginRefused, name.String())
+			s.clearCondition(t, contract.ConditionLoginData, name.String())
 			s.saveAccount(t, known)
 			return nil
 		}
@@ -149,6 +150,7 @@ func (s *Store) replacePassword(ctx context.Context, id accountID, password stri
 			return err
 		}
 		s.setPassword(a, password)
+		s.clearCondition(t, contract.ConditionLoginData, nameOf(a.Account).String())
 		s.saveAccount(t, a)
 		return nil
 	})

@@ -203,12 +203,18 @@ func TestLoginDataOfAnotherMachineKeyIsReplacedAtTheNextAcceptedLogin(t *testing
 	if _, err := (fetcher{b.Store}).BeginFetch(t.Context(), &contract.BeginFetchRequest{Account: account}); err == nil {
 		t.Error("login data opened with another machine key")
 	}
+	if c := b.condition(contract.ConditionLoginData); c == nil || c.Subject != "me@gmx.de@pop3.gmx.de" {
+		t.Errorf("condition %v", c)
+	}
 	if got := b.login("me@gmx.de@pop3.gmx.de", secret, inside); got.Outcome != contract.LoginResponse_ACCEPTED {
 		t.Fatalf("got %v", got)
 	}
 	answer, err := fetcher{b.Store}.BeginFetch(t.Context(), &contract.BeginFetchRequest{Account: account})
 	if err != nil || answer.Password != secret {
 		t.Errorf("got %v, %v", answer, err)
+	}
+	if c := b.condition(contract.ConditionLoginData); c != nil {
+		t.Errorf("condition stays: %v", c)
 	}
 }
 

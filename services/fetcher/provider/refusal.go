@@ -48,6 +48,12 @@ func (r *Refusal) Temporary() bool {
 	return slices.Contains([]string{CodeInUse, CodeLoginDelay, CodeTemporary}, r.Code)
 }
 
+// Passing tells whether the provider said that what it refused is about the moment.
+func Passing(err error) bool {
+	var r *Refusal
+	return errors.As(err, &r) && r.Temporary()
+}
+
 // wrongLogin are texts of providers that send no [AUTH] for a wrong login name or password: Courier,
 // Cyrus, Exchange, qpopper, mpop3d and the large German providers. In small letters.
 var wrongLogin = []string{
