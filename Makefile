@@ -4,13 +4,15 @@ BOARD   ?= qemu
 NET     ?= user
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X postroom/tools/command.Version=$(VERSION)
+# A version that systemd-boot can order.
+IMAGE_VERSION ?= 0.1.0
 TOOLS   := $(CURDIR)/build/bin
 # Packages of Debian 12: to build, to boot, to test with.
 PACKAGES := gcc libc6-dev protobuf-compiler libprotobuf-dev binutils zstd kmod e2fsprogs mtools dosfstools gdisk \
   qemu-system-x86 ovmf dovecot-core dovecot-pop3d fetchmail mpop getmail6 curl python3 ca-certificates
 GO_TEST := go test -timeout 20m
 
-.PHONY: help deps needs build run demo check test bench fuzz soak generate image flash
+.PHONY: help deps needs build run demo check test bench fuzz soak generate image
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -23,6 +25,29 @@ needs:
 
 build: ## build the program for this machine: build/postroom
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o build/postroom ./tools/postroom
+
+image: needs build ## make a board's disk image: build/BOARD.img (BOARD=qemu or pc)
+	go run ./tools/key build/client-keys.pem
+	go run ./tools/image -board $(BOARD) -out build/$(BOARD).img -version $(IMAGE_VERSION) -client-keys build/client-keys.pem
+
+run: image ## boot the image in QEMU and say how to connect (NET=restricted: without a network)
+	go run ./tools/run -image build/$(BOARD).img -net $(NET) -hardware "$(if $(filter pc,$(BOARD)),pc)"
+
+demo: image ## show a mail's seven steps, with the appliance in QEMU and a real provider
+	build/postroom demo --image build/qemu.img
+
+bench: needs build ## measure against peers; BENCHMARKS.md explains
+	go run ./tools/bench
+
+FUZZ_TIME ?= 30s
+fuzz: needs ## run every fuzz target for FUZZ_TIME
+	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' services init tools); do \
+	  for name in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | cut -c6-); do \
+	    echo "$$(dirname $$f) $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) ./$$(dirname $$f) || exit 1; done; done
+
+MINUTES ?= 30
+soak: needs ## kill services during fetches, for MINUTES
+	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 ./tests/kill -kills $$(($(MINUTES) * 20))
 
 generate: needs ## make generated files anew
 	@mkdir -p $(TOOLS)

@@ -105,7 +105,7 @@ or by --host (a box in the network; your client key must be known to it).`,
 	root.PersistentFlags().String("data", data, "data folder of a box on this machine; default $POSTROOM_DATA")
 	root.PersistentFlags().String("host", "", "a box in the network: its name or address, with a port if it isn't 443")
 	root.AddCommand(
-		newServe(),
+		newServe(), newDemo(), newPipe(),
 		newStatus(),
 		newAccount(),
 		newSettings(),
