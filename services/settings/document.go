@@ -2,7 +2,6 @@ package settings
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -217,7 +216,7 @@ func (d *document) value(n *unstable.Node, path []string, line, start int) *entr
 func showPath(path []string) string {
 	shown := make([]string, len(path))
 	for i, name := range path {
-		if shown[i] = name; !bare.MatchString(name) {
+		if shown[i] = name; !bare().MatchString(name) {
 			shown[i] = quote(name)
 		}
 	}
@@ -227,4 +226,4 @@ func showPath(path []string) string {
 func showTable(path []string) string { return fmt.Sprintf("[%s]", showPath(path)) }
 
 // bare is a name that messages show as it is; longer ones and others are quoted, and cut short.
-var bare = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+var bare = lazy(func() string { return `^[A-Za-z0-9_-]{1,40}$` })

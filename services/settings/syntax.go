@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -19,7 +20,7 @@ func (d *document) resume(text []byte, read, start int) int {
 	if e, ok := errors.AsType[*unstable.ParserError](err); ok {
 		at = start + int(d.parser.Range(e.Highlight).Offset)
 	}
-	begin := read + len(leading.Find(text[read:]))
+	begin := read + len(leading().Find(text[read:]))
 	f := wrong("this is not TOML: %s", message)
 	if d.line(begin) < d.line(at) {
 		f.better("it belongs to what begins on line %d", d.line(begin))
@@ -28,9 +29,9 @@ func (d *document) resume(text []byte, read, start int) int {
 	}
 	d.add(d.line(at), "", f)
 
-	next := anything
+	next := anything()
 	if begin < len(text) && text[begin] == '[' {
-		next, d.current = header, nil
+		next, d.current = header(), nil
 	}
 	for n := d.line(begin) + 1; n <= d.count(); n++ {
 		if next.Match(text[d.offset(n):]) {
@@ -58,9 +59,16 @@ func hintFor(message string) string {
 	return ""
 }
 
+// Compiled when they are first needed: every program of the one binary would pay for them at its start.
 var (
 	// leading is what may stand before an expression: blank lines, comments, the rest of a line.
-	leading  = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*`)
-	header   = regexp.MustCompile(`^[ \t]*\[\[?[A-Za-z0-9_ -]+\]`)
-	anything = regexp.MustCompile(`^[ \t]*(?:\[\[?[A-Za-z0-9_ -]+\]|(?:` + strings.Join(allNames(), "|") + `)[ \t]*=)`)
+	leading  = lazy(func() string { return `^(?:[ \t\r\n]|#[^\n]*)*` })
+	header   = lazy(func() string { return `^[ \t]*\[\[?[A-Za-z0-9_ -]+\]` })
+	anything = lazy(func() string {
+		return `^[ \t]*(?:\[\[?[A-Za-z0-9_ -]+\]|(?:` + strings.Join(allNames(), "|") + `)[ \t]*=)`
+	})
 )
+
+func lazy(expression func() string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression()) })
+}
