@@ -62,11 +62,12 @@ type Manager struct {
 
 	// owned by the goroutine of follow
 	open map[string][]Listening // by service
+	told map[string]string      // by service: the text of its condition that the store has; "": there is none
 }
 
 // Run runs the services until ctx ends, then ends them in order. Its error is of a start that could not be made.
 func Run(ctx context.Context, cfg Config) error {
-	m := &Manager{cfg: cfg, open: make(map[string][]Listening)}
+	m := &Manager{cfg: cfg, open: make(map[string][]Listening), told: make(map[string]string)}
 	sockets, err := m.storeSockets()
 	if err != nil {
 		return err

@@ -61,16 +61,15 @@ func (m *Manager) listenAnew(ctx context.Context, in *settings.Settings) error {
 	var errs []error
 	changed := false
 	for _, s := range servers {
-		have, started := m.open[s.name]
-		if started && sameSockets(have, s.where(in)) {
-			continue
+		var err error
+		if have, started := m.open[s.name]; !started || !sameSockets(have, s.where(in)) {
+			begin := m.supervisor.Replace
+			if !started {
+				begin = m.supervisor.Add
+			}
+			err = m.serve(ctx, s, in, begin)
+			changed = changed || err == nil
 		}
-		begin := m.supervisor.Replace
-		if !started {
-			begin = m.supervisor.Add
-		}
-		err := m.serve(ctx, s, in, begin)
-		changed = changed || err == nil
 		errs = append(errs, err, m.keepCondition(ctx, s.name, err))
 	}
 	if changed {
@@ -127,14 +126,22 @@ func (m *Manager) holds(service string, socket supervisor.Socket) bool {
 	return false
 }
 
+// keepCondition has the store say that a server doesn't listen where the settings say, or that it does: settings
+// that name another address end the condition too, and one that an earlier run left.
 func (m *Manager) keepCondition(ctx context.Context, service string, problem error) error {
 	c := &contract.Condition{Name: contract.ConditionService, Subject: service}
 	if problem != nil {
 		c.Text = problem.Error()
 	}
+	if told, known := m.told[service]; known && told == c.Text {
+		return nil
+	}
 	_, err := contract.Call(ctx, m.store.Common(), contract.CommonClient.SetCondition, &contract.SetConditionRequest{
 		Condition: c, Clear: problem == nil,
 	})
+	if err == nil {
+		m.told[service] = c.Text
+	}
 	return err
 }
 

@@ -188,8 +188,7 @@ func (d *demo) steps(ctx context.Context, mails [][]byte) error {
 		return fmt.Errorf("the first poll got %d mails", len(got))
 	}
 	d.say("3. The client got what was in the Out Queue: nothing. That ends the poll.")
-	status, err := d.until(ctx, func(s *contract.GetStatusResponse) bool { return s.Accounts[0].LastFetch != nil })
-	if err != nil {
+	if _, err := d.until(ctx, func(s *contract.GetStatusResponse) bool { return s.Accounts[0].LastFetch != nil }); err != nil {
 		return err
 	}
 	d.say("4. The appliance logs in at the provider with the kept login.")
@@ -200,7 +199,8 @@ func (d *demo) steps(ctx context.Context, mails [][]byte) error {
 		return err
 	}
 	d.say("5. All mails are fetched into the In Queue, and deleted at the provider: it holds 0 now.")
-	if status, err = d.until(ctx, func(s *contract.GetStatusResponse) bool { return s.Accounts[0].Waiting == uint64(len(mails)) }); err != nil {
+	status, err := d.until(ctx, func(s *contract.GetStatusResponse) bool { return s.Accounts[0].Waiting == uint64(len(mails)) })
+	if err != nil {
 		return err
 	}
 	d.say("6. The validator has looked through them.")

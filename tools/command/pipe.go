@@ -1,10 +1,7 @@
 package command
 
 import (
-	"context"
-	"errors"
-	"io"
-	"net"
+	"postroom/tools/guest"
 
 	"github.com/spf13/cobra"
 )
@@ -19,25 +16,7 @@ func newPipe() *cobra.Command {
 		Hidden:  true,
 		Args:    takes("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return pipe(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout())
+			return guest.Pipe(args[0], cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
-}
-
-func pipe(ctx context.Context, address string, in io.Reader, out io.Writer) error {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	go func() {
-		io.Copy(c, in) // its end is told to the other side; an error ends the connection just the same
-		c.(*net.TCPConn).CloseWrite()
-	}()
-	_, err = io.Copy(out, c)
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
 }

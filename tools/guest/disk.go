@@ -2,6 +2,7 @@ package guest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,26 +11,41 @@ import (
 )
 
 // prepareDisk makes the guest's disk from the image, unless it is there.
-func prepareDisk(c Config) error {
-	if c.Image == "" {
-		_, err := os.Stat(c.Disk)
+func prepareDisk(ctx context.Context, c Config) error {
+	if _, err := os.Stat(c.Disk); c.Image == "" || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := copyUnlessThere(c.Disk, c.Image); err != nil {
-		return err
+	making := c.Disk + ".new"
+	err := copyFile(making, c.Image)
+	if err == nil {
+		err = putFiles(ctx, making, c.Files)
 	}
-	info, err := os.Stat(c.Disk)
-	if err == nil && info.Size() < c.DiskSize {
-		err = os.Truncate(c.Disk, c.DiskSize)
+	if info, e := os.Stat(making); err == nil && e == nil && info.Size() < c.DiskSize {
+		err = os.Truncate(making, c.DiskSize)
+	}
+	if err == nil {
+		err = os.Rename(making, c.Disk)
+	}
+	if err != nil {
+		os.Remove(making)
 	}
 	return err
 }
 
-// copyUnlessThere copies a file, without writing what is zero.
+// copyUnlessThere copies a file.
 func copyUnlessThere(to, from string) error {
 	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	err := copyFile(to+".part", from)
+	if err == nil {
+		err = os.Rename(to+".part", to)
+	}
+	return err
+}
+
+// copyFile copies a file, without writing what is zero. When it can't, nothing is left of the copy.
+func copyFile(to, from string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -39,16 +55,12 @@ func copyUnlessThere(to, from string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(out.Truncate(info.Size()), copyData(out, in), out.Close())
-	if err == nil {
-		err = os.Rename(to+".part", to)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("copy %s: %w", from, err), os.Remove(to+".part"))
+	if err := errors.Join(out.Truncate(info.Size()), copyData(out, in), out.Close()); err != nil {
+		return errors.Join(fmt.Errorf("copy %s: %w", from, err), os.Remove(to))
 	}
 	return nil
 }

@@ -30,7 +30,9 @@ type Config struct {
 	Image    string // copied to the disk when there is none yet
 	Disk     string // the guest's disk, kept; default: a file in Folder
 	DiskSize int64  // octets; the disk is made that large when it is made; default: as the image
-	Folder   string // for disk, firmware variables and sockets, kept; default: a temporary one, removed by Close
+	// Files are put on the disk's EFI system partition when it is made, by their paths there: settings, client keys.
+	Files  map[string][]byte
+	Folder string // for disk, firmware variables and sockets, kept; default: a temporary one, removed by Close
 
 	Hardware  Hardware
 	MemoryMiB int // default 1024
@@ -94,7 +96,7 @@ func (g *Guest) start(ctx context.Context, c Config) error {
 		return err
 	}
 	c.Disk = cmp.Or(c.Disk, filepath.Join(g.folder, "disk.img"))
-	if err := prepareDisk(c); err != nil {
+	if err := prepareDisk(ctx, c); err != nil {
 		return err
 	}
 	firmware, err := findFirmware()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	pid1 "postroom/init"
 	"postroom/init/supervisor"
 	"postroom/services/console"
 	"postroom/services/fetcher"
@@ -16,6 +17,7 @@ import (
 )
 
 var programs = map[string]func(args []string) int{
+	"init":      pid1.Main,
 	"confine":   func(args []string) int { return supervisor.Confine(args[1:]) },
 	"store":     store.Main,
 	"pop3":      pop3.Main,

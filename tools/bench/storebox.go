@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"postroom/init/supervisor"
+	"postroom/services/contract"
+)
+
+// storeBox is the store alone, with nobody but this program to call it.
+type storeBox struct {
+	data    string
+	run     string // the sockets' folder: a Unix socket's path has 107 octets at most
+	log     *os.File
+	reaper  *supervisor.Reaper
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	account []byte
+	pop3    *contract.Client[contract.Pop3Service]
+	fetcher *contract.Client[contract.FetcherService]
+}
+
+// startTimeout is how long services have to be ready.
+const startTimeout = time.Minute
+
+// startStore starts the store's process and returns when it serves.
+func startStore(ctx context.Context, cfg config, dir string) (b *storeBox, err error) {
+	b = &storeBox{data: filepath.Join(dir, "store")}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if b.run, err = os.MkdirTemp("", "bench-"); err != nil {
+		return nil, err
+	}
+	if b.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(b.run))
+	}
+	service := supervisor.Service{
+		Name: "store", Env: cfg.environment(), StartTimeout: startTimeout,
+		Args: []string{"--data", b.data, "--key", filepath.Join(dir, "key", "machine.key"), "--create-key", "--hosted", "--log-level", "WARN"},
+	}
+	for _, caller := range []string{"pop3", "fetcher"} {
+		s, err := supervisor.ListenUnix(caller, b.socket(caller), -1)
+		if err != nil {
+			return nil, errors.Join(err, b.log.Close(), os.RemoveAll(b.run))
+		}
+		service.Sockets = append(service.Sockets, s)
+	}
+	b.reaper = supervisor.NewReaper(false)
+	s, err := supervisor.New(supervisor.Config{
+		Reaper: b.reaper, Log: slog.New(slog.NewTextHandler(b.log, nil)), Stdout: b.log, Stderr: b.log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, b.log.Close(), os.RemoveAll(b.run))
+	}
+	// Not ctx's end: the store ends behind its callers.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	b.stop = stop
+	b.running.Go(func() { s.Run(running) })
+	b.pop3 = contract.NewClient(b.socket("pop3"), contract.NewPop3Client)
+	b.fetcher = contract.NewClient(b.socket("fetcher"), contract.NewFetcherClient)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err = s.Add(ctx, service); err == nil {
+		err = s.WaitReady(ctx)
+	}
+	if err == nil {
+		err = b.enrol(ctx)
+	}
+	if err != nil {
+		log, _ := os.ReadFile(b.log.Name()) // without it the error says less
+		return nil, errors.Join(fmt.Errorf("start the store: %w\n%s", err, log), b.close())
+	}
+	return b, nil
+}
+
+func (b *storeBox) socket(caller string) string { return filepath.Join(b.run, caller+".sock") }
+
+func (b *storeBox) close() error {
+	b.pop3.Close() // ends with the store anyway
+	b.fetcher.Close()
+	b.stop()
+	b.running.Wait()
+	b.reaper.Close()
+	return errors.Join(b.log.Close(), os.RemoveAll(b.run))
+}
+
+// enrol brings the account that mail is put for: a login over the pop3 socket, accepted at the fetcher's.
+func (b *storeBox) enrol(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answered := make(chan error, 1)
+	look := contract.Watch(ctx, b.fetcher, contract.Topic_TOPIC_VERIFICATIONS)
+	go func() { answered <- b.accept(ctx, look) }()
+	login, err := contract.Call(ctx, b.pop3, contract.Pop3Service.Login, &contract.LoginRequest{
+		Name: "bench@pop3.example.org", Password: "bench", Address: "127.0.0.1", Tls: true,
+	})
+	cancel()
+	if err := errors.Join(err, <-answered); err != nil {
+		return fmt.Errorf("enrol: %w", err)
+	}
+	if login.Outcome != contract.LoginResponse_ACCEPTED {
+		return fmt.Errorf("enrol: %s", login.Text)
+	}
+	b.account = login.Account
+	return nil
+}
+
+// accept accepts the first login that waits; nil when ctx ends before.
+func (b *storeBox) accept(ctx context.Context, look <-chan struct{}) error {
+	for {
+		select {
+		case <-look:
+		case <-ctx.Done():
+			return nil
+		}
+		v, err := contract.Call(ctx, b.fetcher, contract.FetcherService.TakeVerification, &contract.TakeVerificationRequest{})
+		if err != nil {
+			return err
+		}
+		if v.None {
+			continue
+		}
+		_, err = contract.Call(ctx, b.fetcher, contract.FetcherService.AnswerVerification, &contract.AnswerVerificationRequest{
+			Id: v.Id, Verified: contract.Verified_VERIFIED_ACCEPTED,
+		})
+		if ctx.Err() != nil {
+			return nil // the login was answered
+		}
+		return err
+	}
+}
