@@ -62,5 +62,10 @@ check: needs ## formatting, vet, staticcheck, import rules, generated files fres
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- services docs || { echo "generated files were stale: commit what make generate wrote"; exit 1; }
 
+# Tests that need root, for mounts, users and disks of their own: as root directly, else by sudo.
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),-exec "sudo -E")
+
 test: needs build ## every test
 	$(GO_TEST) -race ./...
+	$(GO_TEST) -race -tags root $(AS_ROOT) $$(grep -rlE '^//go:build root' --include='*_test.go' init tests tools | xargs -n1 dirname | sort -u | sed 's,^,./,')
+	$(GO_TEST) -tags guest ./image ./tools/guest ./tests/guest

@@ -147,10 +147,11 @@ func (b *build) collect(ctx context.Context) (*system, error) {
 
 func (b *build) program() string { return filepath.Join(b.temp, "postroom") }
 
-// compile makes the one program.
+// compile makes the one program. Files with the build constraint !appliance hold what only a workstation needs:
+// every process of the appliance pays for the packages that it brings.
 func (b *build) compile(ctx context.Context) error {
 	return command(ctx, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1"},
-		"go", "build", "-trimpath", "-buildvcs=false",
+		"go", "build", "-trimpath", "-buildvcs=false", "-tags", "appliance",
 		"-ldflags", "-s -w -buildid= -X postroom/tools/command.Version="+b.Version,
 		"-o", b.program(), cmp.Or(b.Program, "postroom/tools/postroom"))
 }

@@ -136,6 +136,12 @@ func (a *appliance) identify() error {
 	return nil
 }
 
+// Modules that no device asks for, by what needs them; some are parts of some kernels.
+var (
+	bootModules = []string{"vfat", "nls_cp437", "nls_ascii"}
+	dataModules = []string{"ext4", "crc32c_generic"}
+)
+
 // startHardware begins to load modules for what is there, and for what comes.
 func (a *appliance) startHardware(ctx context.Context) {
 	events, err := hardware.Listen()
@@ -160,7 +166,9 @@ func (a *appliance) startHardware(ctx context.Context) {
 			end := a.step("drivers")
 			a.loader.Drive(a.board.Boot.Driver...)
 			end()
-			a.load(a.board.Boot.Always...)
+			// Large, where it isn't part of the kernel, and disks of such machines take their time. What the boot
+			// partition needs would only be in the way of the disk's driver.
+			a.load(dataModules...)
 		})
 	}
 }
@@ -278,7 +286,7 @@ func loaderString(variable []byte) string {
 // openBoot mounts the EFI system partition and takes from it what services need.
 func (a *appliance) openBoot(p disk.Partition) error {
 	end := a.step("modules for the boot partition")
-	a.load("vfat", "nls_cp437", "nls_ascii")
+	a.load(bootModules...)
 	end()
 	defer a.step("boot partition")()
 	if err := mountBoot(p.Device); err != nil {
@@ -313,7 +321,7 @@ const settingsFile = bootPoint + "/" + board.SettingsFile
 
 // openData checks and mounts the data partition.
 func (a *appliance) openData(ctx context.Context, p disk.Partition) error {
-	a.load("ext4", "crc32c_generic") // parts of some kernels
+	a.load(dataModules...)
 	if err := disk.Clean(p.Device); err != nil {
 		a.log.Warn("data partition is checked", "because", err)
 		end := a.step("check of the data partition")

@@ -200,12 +200,22 @@ func killManager(t *testing.T, args ...string) (socket string) {
 		t.Fatalf("the supervisor says %q, error %v", word, err)
 	}
 	l := dial(t, Socket{Name: "pop3", Address: socket})
-	l.ask(t, "pid")
+	var pid int
+	fmt.Sscan(l.ask(t, "pid"), &pid)
+	service, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(service)
 	if err := p.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	<-p.Done()
 	l.gone(t)
+	// Its connections close one by one while it dies: only then all its files are closed.
+	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(service), Events: unix.POLLIN}}, -1); err != nil && err != unix.EINTR {
+		t.Fatal(err)
+	}
 	return socket
 }
 

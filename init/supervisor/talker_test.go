@@ -2,12 +2,10 @@ package supervisor
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,12 +95,6 @@ func (t *chat) do(command, argument string) string {
 		os.Exit(4)
 	case "hang":
 		t.once.Do(func() { close(t.quiet) })
-	case "devour":
-		var all [][]byte
-		for {
-			all = append(all, bytes.Repeat([]byte{1}, 1<<20))
-			runtime.KeepAlive(all)
-		}
 	case "env":
 		for _, variable := range t.environ {
 			if value, found := strings.CutPrefix(variable, argument+"="); found {
