@@ -6,6 +6,8 @@ const (
 	// BootType is an EFI system partition.
 	BootType  = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 	BootLabel = "postroom-boot"
+	// BootOffset is where it begins on a disk image, octets.
+	BootOffset = 1 << 20
 
 	// DataType is "server data" (/srv). The data partition is known by its type with its label.
 	DataType  = "3B8F8425-20E0-4F3B-907F-1A25A76F98E8"

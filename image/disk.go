@@ -26,10 +26,7 @@ const (
 	// dataSize is one whole group of ext4: how many inodes a group has can't be changed when it grows.
 	dataSize = 128 * mib
 
-	// BootOffset is where the EFI system partition begins.
-	BootOffset = mib
-
-	dataStart = BootOffset + espSize
+	dataStart = board.BootOffset + espSize
 	diskSize  = dataStart + dataSize + mib // the last one for the second table
 )
 
@@ -62,7 +59,7 @@ func (b *build) makeDisk(ctx context.Context, s *system, uki []byte) error {
 	err = joinFirst(
 		disk.Truncate(diskSize),
 		writeTable(disk, inputs),
-		copySparse(disk, BootOffset, esp),
+		copySparse(disk, board.BootOffset, esp),
 		copySparse(disk, dataStart, data),
 	)
 	if err := errors.Join(err, disk.Close()); err != nil {
@@ -99,7 +96,7 @@ func writeTable(disk *os.File, inputs []byte) error {
 		LogicalSectorSize: sector, PhysicalSectorSize: sector, ProtectiveMBR: true,
 		GUID: identity(inputs, "disk").String(),
 		Partitions: []*gpt.Partition{
-			partition(1, board.BootType, board.BootLabel, BootOffset, espSize),
+			partition(1, board.BootType, board.BootLabel, board.BootOffset, espSize),
 			partition(2, board.DataType, board.DataLabel, dataStart, dataSize),
 		},
 	}

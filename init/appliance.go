@@ -51,7 +51,8 @@ type appliance struct {
 	listening latest[[]manager.Listening]
 	ready     chan struct{}
 
-	watchdog atomic.Pointer[watchdog.Device] // nil: none is armed
+	watchdog   atomic.Pointer[watchdog.Device] // nil: none is armed
+	supervised atomic.Pointer[time.Time]       // when the supervisor's loop answered last
 
 	background sync.WaitGroup
 }
@@ -362,7 +363,7 @@ func (a *appliance) runServices(ctx context.Context) {
 		Log: a.log, LogLevel: slog.LevelInfo,
 		Confine: func(s *supervisor.Service) { confine(s, a.memory) },
 		Owner:   socketOwner,
-		Clock:   a.good, OnSettings: a.applySettings, OnListening: a.listening.put,
+		Clock:   a.good, OnStatus: a.supervisorSpoke, OnSettings: a.applySettings, OnListening: a.listening.put,
 		OnReady: sync.OnceFunc(func() { close(a.ready) }),
 	}
 	if isThere(settingsFile) {

@@ -15,8 +15,8 @@ import (
 
 	"postroom/init/disk"
 	"postroom/init/manager"
+	"postroom/init/supervisor"
 	"postroom/init/watchdog"
-	"postroom/services/contract"
 
 	"golang.org/x/sys/unix"
 )
@@ -192,13 +192,23 @@ func (a *appliance) keepWatchdog(ctx context.Context) {
 	d.Run(ctx, a.alive, a.log)
 }
 
-// alive says whether the services are looked after: the store answers with what was reported of them.
-func (a *appliance) alive(ctx context.Context) error {
-	store := contract.NewClient(socketFolder+"/init.sock", contract.NewInitClient)
-	defer store.Close()
-	status, err := contract.Call(ctx, store, contract.InitService.GetStatus, &contract.GetStatusRequest{})
-	if err == nil && len(status.Services) == 0 {
-		err = errors.New("no service was reported")
+// supervisedWithin is how old the last word of the supervisor's loop may be; the manager asks it every 15 s.
+const supervisedWithin = time.Minute
+
+// supervisorSpoke notes that the supervisor's loop answered.
+func (a *appliance) supervisorSpoke([]supervisor.ServiceStatus) {
+	now := time.Now()
+	a.supervised.Store(&now)
+}
+
+// alive says whether the services are looked after: the supervisor's loop has answered lately.
+func (a *appliance) alive(context.Context) error {
+	last := a.supervised.Load()
+	if last == nil {
+		return errors.New("the supervisor has not spoken yet")
 	}
-	return err
+	if age := time.Since(*last); age > supervisedWithin {
+		return fmt.Errorf("the supervisor has been silent for %v", age.Round(time.Second))
+	}
+	return nil
 }

@@ -47,6 +47,9 @@ type Config struct {
 	// itself, and it is.
 	Clock <-chan bool
 
+	// OnStatus is called with what the supervisor's loop answers of its services, every few seconds.
+	OnStatus func([]supervisor.ServiceStatus)
+
 	// OnSettings is called with the settings in force at the start and after each change, OnListening when
 	// sockets are open, OnReady once, when every service is READY; each may be nil.
 	OnSettings  func(*settings.Settings)
@@ -118,12 +121,15 @@ func (m *Manager) start(ctx context.Context, store supervisor.Service) error {
 	if m.cfg.OnSettings != nil {
 		m.cfg.OnSettings(in)
 	}
+	if err := m.startServers(ctx, in); err != nil {
+		return err
+	}
 	for _, s := range []supervisor.Service{m.service(fetcher), m.service(validator, "--bodies", m.bodies())} {
 		if err := m.supervisor.Add(ctx, s); err != nil {
 			return err
 		}
 	}
-	return m.startServers(ctx, in)
+	return nil
 }
 
 // applyFile has the store apply the settings file. A bad one keeps what was in force; the store says so in a

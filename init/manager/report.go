@@ -31,7 +31,11 @@ func (m *Manager) report(ctx context.Context) {
 		case <-ticker.C:
 		}
 		q := &contract.ReportServicesRequest{Ready: true}
-		for _, s := range m.supervisor.Status(ctx) {
+		status := m.supervisor.Status(ctx)
+		if m.cfg.OnStatus != nil && status != nil {
+			m.cfg.OnStatus(status)
+		}
+		for _, s := range status {
 			q.Services = append(q.Services, &contract.ServiceStatus{
 				Name: s.Name, State: string(s.State), Restarts: uint32(s.Restarts), Memory: s.Memory,
 			})

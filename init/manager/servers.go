@@ -19,10 +19,23 @@ func (m *Manager) startServers(ctx context.Context, in *settings.Settings) error
 		if err != nil && m.cfg.Hosted {
 			return err
 		}
+		if err == nil && s.name == pop3 {
+			m.giveHeadStart(ctx, s.name)
+		}
 	}
 	m.tellListening()
 	go m.follow(ctx, in)
 	return nil
+}
+
+// headStart is the longest that other services wait for the one that people wait for: programs that start side by
+// side on few processors are all slow.
+const headStart = 3 * time.Second
+
+func (m *Manager) giveHeadStart(ctx context.Context, service string) {
+	ctx, cancel := context.WithTimeout(ctx, headStart)
+	defer cancel()
+	m.supervisor.WaitReady(ctx, service) // if it doesn't get there, the others start all the same
 }
 
 // again is how soon sockets that could not be opened are tried again.

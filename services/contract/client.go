@@ -3,10 +3,12 @@ package contract
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/containerd/log"
 	"github.com/containerd/ttrpc"
 	"google.golang.org/grpc/status"
 )
@@ -60,7 +62,8 @@ func (c *conn) get(ctx context.Context) (*ttrpc.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	var client *ttrpc.Client // guarded by mu until it is c.client: OnClose may come before NewClient returns
+	log.L.Logger.SetOutput(io.Discard) // ttrpc's own log, past ours
+	var client *ttrpc.Client           // guarded by mu until it is c.client: OnClose may come before NewClient returns
 	client = ttrpc.NewClient(nc, ttrpc.WithOnClose(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()

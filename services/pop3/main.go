@@ -91,10 +91,13 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return nil
 	}
 	s.tell(daemon.SdNotifyReady)
-	defer context.AfterFunc(ctx, func() { s.tell(daemon.SdNotifyStopping) })()
+	defer context.AfterFunc(ctx, func() { s.tell(stopping) })()
 	s.serve(ctx, sockets[socketPlain], sockets[socketTLS])
 	return nil
 }
+
+// stopping asks the supervisor for the time that sessions have, and what they leave to the background.
+var stopping = fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (drain + dropWait).Microseconds())
 
 // feedWatchdog speaks up as often as the supervisor wants it to, as long as no session holds the locks for
 // good.

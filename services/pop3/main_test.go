@@ -19,7 +19,7 @@ const asService = "POSTROOM_TEST_POP3"
 func TestMain(m *testing.M) {
 	if os.Getenv(asService) != "" {
 		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
-		os.Exit(Main(os.Args[1:]))
+		os.Exit(Main(os.Args))
 	}
 	os.Exit(m.Run())
 }
@@ -65,8 +65,10 @@ func TestService(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	awaitNote(t, notes, "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000")
+	c.ask("STAT", "+OK 1 ")
+	c.ask("QUIT", "+OK")
 	c.wantClosed()
-	awaitNote(t, notes, "STOPPING=1")
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("exit: %v\n%s", err, &out)
 	}
@@ -86,7 +88,7 @@ func TestMainRefuses(t *testing.T) {
 		{"bad level", []string{"--log-level", "loud"}, 2},
 		{"no folder of bodies", []string{"--store", "x", "--bodies", filepath.Join(t.TempDir(), "absent")}, 1},
 	} {
-		if got := Main(tt.args); got != tt.want {
+		if got := Main(append([]string{"pop3"}, tt.args...)); got != tt.want {
 			t.Errorf("%s: exit status %d, want %d", tt.name, got, tt.want)
 		}
 	}

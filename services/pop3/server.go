@@ -17,8 +17,12 @@ import (
 	"postroom/services/settings"
 )
 
-// drain is how long sessions may take to finish the command that they are at when the service stops.
-const drain = 30 * time.Second
+// When the service stops, or another instance takes its place, polls may be finished: a session that is logged in
+// goes on as long as its client doesn't pause for finishPause, and all end within drain.
+const (
+	drain       = 30 * time.Second
+	finishPause = 5 * time.Second
+)
 
 // server is what all connections share.
 type server struct {
@@ -65,7 +69,7 @@ func (s *server) apply(ctx context.Context, in *settings.Settings) {
 }
 
 // serve accepts connections until stopping ends, and returns when the last session and its background work
-// have ended: those that wait for their client at once, the others behind their command, all within drain.
+// have ended: those that are not logged in at once, or behind their command, the others behind their poll.
 func (s *server) serve(stopping context.Context, plain, implicitTLS []net.Listener) {
 	ctx, cut := context.WithCancel(context.WithoutCancel(stopping))
 	defer cut()

@@ -84,7 +84,7 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// serve holds the dialogue. When stopping ends, so does the session behind the command that it is at; when
+// serve holds the dialogue. When stopping ends, so does the session, behind its poll if it is logged in; when
 // ctx ends, at once. It closes the connection.
 func (s *session) serve(ctx, stopping context.Context, implicitTLS bool) {
 	defer context.AfterFunc(ctx, s.conn.Interrupt)()
@@ -149,7 +149,11 @@ func (s *session) readCommand() (line []byte, err error) {
 			return nil, err
 		}
 	}
-	err = s.gate.wait(func() error {
+	pause := time.Duration(0)
+	if s.state == transaction {
+		pause = finishPause
+	}
+	err = s.gate.wait(pause, func() error {
 		line, err = s.conn.ReadLine(wire.MaxCommand)
 		return err
 	})

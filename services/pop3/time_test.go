@@ -188,30 +188,52 @@ func TestQuitTimesOut(t *testing.T) {
 	})
 }
 
-// A stop ends an idle session at once, and one at work behind its command.
+// A stop ends a session that is not logged in at once; one at work ends behind its command, or goes on to its
+// QUIT, as long as it doesn't pause.
 func TestStopOfSessions(t *testing.T) {
 	t.Parallel()
 	f := newFakeStore(t)
+	f.add(t, testPrefix, "Subject: one\r\n\r\nfirst\r\n")
 	f.login = func(ctx context.Context, _ *contract.LoginRequest) (*contract.LoginResponse, error) {
 		time.Sleep(20 * time.Second)
 		return &contract.LoginResponse{Outcome: contract.LoginResponse_ACCEPTED, Account: testAccount}, nil
 	}
 	synctest.Test(t, func(t *testing.T) {
-		idler, busy := pipeFrom(t, f, inside), pipeFrom(t, f, inside)
-		defer idler.end()
-		defer busy.end()
-		busy.ask("USER "+testName, "+OK")
-		busy.send("PASS " + testPassword + "\r\n")
+		nameless, polling, paused := pipeFrom(t, f, inside), pipeFrom(t, f, inside), pipeFrom(t, f, inside)
+		for _, p := range []*piped{nameless, polling, paused} {
+			defer p.end()
+		}
+		paused.ask("USER "+testName, "+OK")
+		paused.ask("PASS "+testPassword, "+OK")
+		polling.ask("USER "+testName, "+OK")
+		polling.send("PASS " + testPassword + "\r\n")
 		synctest.Wait()
 		began := time.Now()
-		idler.stop()
-		idler.wantClosed()
+		nameless.stop()
+		nameless.wantClosed()
 		if took := time.Since(began); took != 0 {
-			t.Errorf("an idle session ended after %v", took)
+			t.Errorf("a session that is not logged in ended after %v", took)
 		}
-		busy.stop()
-		busy.want("+OK logged in")
-		busy.wantClosed()
+		paused.stop()
+		paused.wantClosed()
+		if took := time.Since(began); took != finishPause {
+			t.Errorf("a session that pauses ended after %v, want %v", took, finishPause)
+		}
+		polling.stop()
+		polling.want("+OK logged in")
+		for range 3 {
+			time.Sleep(finishPause - time.Millisecond)
+			polling.ask("NOOP", "+OK")
+		}
+		polling.ask("DELE 1", "+OK")
+		polling.ask("QUIT", "+OK")
+		polling.wantClosed()
+		if got := ids(<-f.polls); got != "" {
+			t.Errorf("the session that paused let %q leave", got)
+		}
+		if got := ids(<-f.polls); got != "1" {
+			t.Errorf("leaves: got %q, want message 1", got)
+		}
 	})
 }
 

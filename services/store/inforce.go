@@ -73,8 +73,11 @@ func (i initService) ApplyFile(ctx context.Context, q *contract.ApplyFileRequest
 		same = string(r.Get(engine.Meta, sourceKey(q.Source))) == string(digest[:])
 		return nil
 	})
-	if err != nil || same {
+	if err != nil {
 		return &contract.ApplyFileResponse{}, err
+	}
+	if same { // and good: a bad one that stood there meanwhile is gone
+		return &contract.ApplyFileResponse{}, i.keepCondition(ctx, false, contract.ConditionSettings, q.Source, "")
 	}
 	_, problem := settings.Parse(q.File, q.Text)
 	if problem != nil {

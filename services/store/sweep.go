@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,25 +16,41 @@ import (
 
 const (
 	sweepEvery = time.Hour
+	lookEvery  = time.Minute
 	keepLedger = 30 * 24 * time.Hour // a row behind DELE_ACKED that was not listed since
 	keepBody   = 24 * time.Hour      // a dropped body: no session, relay or export lasts that long
 	sweepRows  = 2000                // in one commit, so that nobody waits long for it
 )
 
-// sweepLoop lets go of what is over: once at the start, then every hour, until ctx ends.
+// sweepLoop lets go of what is over: once at the start, then every hour, until ctx ends. Between, it looks
+// whether the disk has room again.
 func (s *Store) sweepLoop(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
+	sweeps := time.NewTicker(sweepEvery)
+	defer sweeps.Stop()
+	looks := time.NewTicker(lookEvery)
+	defer looks.Stop()
+	sweep := s.sweep
 	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := sweep(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("sweep", "err", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-sweeps.C:
+			sweep = s.sweep
+		case <-looks.C:
+			sweep = s.lookForSpace
 		}
 	}
+}
+
+// lookForSpace keeps the condition of a full disk true while no mail comes.
+func (s *Store) lookForSpace(ctx context.Context) error {
+	if err := s.mayTakeIn(ctx); !errors.Is(err, contract.ErrFull) {
+		return err
+	}
+	return nil
 }
 
 // sweep drops what is over its time, and gives the space of what was dropped a day ago back. Without a good

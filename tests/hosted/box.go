@@ -2,15 +2,14 @@
 package hosted
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,19 +37,25 @@ var program = sync.OnceValues(func() (string, error) {
 // Box is a running box. Its methods fail the test that it belongs to.
 type Box struct {
 	t    testing.TB
-	Dir  string // its data folder
-	file string
+	Dir  string // holds its data folder and its settings file
+	args []string
 	cmd  *exec.Cmd
 	log  *syncBuffer
 	done chan struct{}
 
-	addrs map[string]netip.AddrPort // by setting
-	Admin *contract.Client[contract.AdminService]
+	sockets *sockets
+	Admin   *contract.Client[contract.AdminService]
 }
 
 // Start starts a box with a settings file and returns when it is ready. It ends with the test, which fails
 // when the box doesn't end in order, or when its log holds a data race or a panic.
 func Start(t testing.TB, settings string) *Box {
+	t.Helper()
+	return StartIn(t, Folder(t), settings)
+}
+
+// Folder makes a folder for a box, and removes it with the test.
+func Folder(t testing.TB) string {
 	t.Helper()
 	// A Unix socket's path has 107 octets at most: t.TempDir is too long.
 	dir, err := os.MkdirTemp("", "box")
@@ -58,7 +63,13 @@ func Start(t testing.TB, settings string) *Box {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	b := &Box{t: t, Dir: dir, file: filepath.Join(dir, "postroom.toml"), log: &syncBuffer{}}
+	return dir
+}
+
+// StartIn is Start for a box in a folder of its own, and with further arguments.
+func StartIn(t testing.TB, dir, settings string, args ...string) *Box {
+	t.Helper()
+	b := &Box{t: t, Dir: dir, args: args, log: &syncBuffer{}}
 	b.Settings(settings)
 	b.Up()
 	t.Cleanup(func() {
@@ -68,10 +79,16 @@ func Start(t testing.TB, settings string) *Box {
 	return b
 }
 
-// Settings writes the settings file that the next Up applies.
+// File is the settings file that the next Up applies.
+func (b *Box) File() string { return filepath.Join(b.Dir, "postroom.toml") }
+
+// Data is the data folder.
+func (b *Box) Data() string { return filepath.Join(b.Dir, "data") }
+
+// Settings writes the settings file.
 func (b *Box) Settings(text string) {
 	b.t.Helper()
-	if err := os.WriteFile(b.file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(b.File(), []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -83,7 +100,8 @@ func (b *Box) Up() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.cmd = exec.Command(name, "serve", "--data", filepath.Join(b.Dir, "data"), "--settings", b.file)
+	b.cmd = exec.Command(name, append([]string{"serve", "--data", b.Data(), "--settings", b.File()}, b.args...)...)
+	b.cmd.Env = environment()
 	b.cmd.Stderr = b.log
 	out, err := b.cmd.StdoutPipe()
 	if err != nil {
@@ -92,30 +110,20 @@ func (b *Box) Up() {
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	b.addrs = make(map[string]netip.AddrPort)
-	listening := regexp.MustCompile(`^listening service=\S+ setting=(\S+) tls=\S+ addr=(\S+)$`)
-	ready := make(chan bool, 1)
-	b.done = make(chan struct{})
-	go func() {
-		defer close(b.done)
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
-				b.addrs[m[1]] = netip.MustParseAddrPort(m[2])
-			}
-			if lines.Text() == "ready" {
-				ready <- true
-			}
-		}
-	}()
+	sockets := newSockets()
+	b.sockets, b.done = sockets, make(chan struct{})
+	go func(done chan struct{}) {
+		defer close(done)
+		sockets.read(out)
+	}(b.done)
 	select {
-	case <-ready:
+	case <-sockets.ready:
 	case <-b.done:
 		b.t.Fatalf("box ended before it was ready:\n%s", b.log)
 	case <-time.After(time.Minute):
 		b.t.Fatalf("box is not ready after a minute:\n%s", b.log)
 	}
-	b.Admin = contract.NewClient(filepath.Join(b.Dir, "data", "run", "admin.sock"), contract.NewAdminClient)
+	b.Admin = contract.NewClient(filepath.Join(b.Data(), "run", "admin.sock"), contract.NewAdminClient)
 }
 
 // Down ends the box in order.
@@ -168,11 +176,48 @@ func (b *Box) Log() string { return b.log.String() }
 // Addr gives where the box listens for a setting, such as pop3.listen_tls.
 func (b *Box) Addr(setting string) netip.AddrPort {
 	b.t.Helper()
-	addr, ok := b.addrs[setting]
+	addr, ok := b.sockets.addr(setting)
 	if !ok {
 		b.t.Fatalf("nothing listens for %s", setting)
 	}
 	return addr
+}
+
+// patience is how long a test waits for what a box does by itself.
+const patience = 2 * time.Minute
+
+// UntilElsewhere waits until the box listens for a setting elsewhere than at before, and says where.
+func (b *Box) UntilElsewhere(setting string, before netip.AddrPort) netip.AddrPort {
+	b.t.Helper()
+	late := time.After(patience)
+	for {
+		changed := b.sockets.changed.wait()
+		if addr, ok := b.sockets.addr(setting); ok && addr != before {
+			return addr
+		}
+		select {
+		case <-changed:
+		case <-late:
+			b.t.Fatalf("the box listens for %s at %s still\n%s", setting, before, b.log)
+		}
+	}
+}
+
+// UntilLogged waits until the log is as wanted.
+func (b *Box) UntilLogged(what string, wanted func(log string) bool) {
+	b.t.Helper()
+	late := time.After(patience)
+	for {
+		changed := b.log.changed.wait()
+		if wanted(b.log.String()) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late:
+			b.t.Fatalf("waited in vain until the log has %s\n%s", what, b.log)
+		}
+	}
 }
 
 // Command runs the postroom command on the box.
@@ -183,7 +228,7 @@ func (b *Box) Command(args ...string) (stdout, stderr string, status int) {
 		b.t.Fatal(err)
 	}
 	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "POSTROOM_DATA="+filepath.Join(b.Dir, "data"))
+	cmd.Env = append(environment(), "POSTROOM_DATA="+b.Data())
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -191,6 +236,9 @@ func (b *Box) Command(args ...string) (stdout, stderr string, status int) {
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
+
+// environment is what programs get: those that hold the race detector would wait for a second at their exit.
+func environment() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
 
 // CA writes the box's own certificate to a file and gives its name.
 func (b *Box) CA() string {
@@ -200,7 +248,15 @@ func (b *Box) CA() string {
 		b.t.Fatal(err)
 	}
 	name := filepath.Join(b.Dir, "box.pem")
-	if err := os.WriteFile(name, answer.CertificatePem, 0o600); err != nil {
+	f, err := os.CreateTemp(b.Dir, "box.pem.*") // another client may be reading it
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, err = f.Write(answer.CertificatePem)
+	if err := errors.Join(err, f.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
 		b.t.Fatal(err)
 	}
 	return name
@@ -221,11 +277,15 @@ func (b *Box) Status() *contract.GetStatusResponse {
 // Until waits until the status is as wanted; it looks again whenever the store says so.
 func (b *Box) Until(what string, wanted func(*contract.GetStatusResponse) bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
+	// A connection of its own: ttrpc's server goes on sending to a stream that its client has left, as long as the
+	// connection lasts.
+	c := contract.NewClient(filepath.Join(b.Data(), "run", "admin.sock"), contract.NewAdminClient)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
-	queues := contract.Watch(ctx, b.Admin, contract.Topic_TOPIC_QUEUES)
-	accounts := contract.Watch(ctx, b.Admin, contract.Topic_TOPIC_ACCOUNTS)
-	conditions := contract.Watch(ctx, b.Admin, contract.Topic_TOPIC_CONDITIONS)
+	queues := contract.Watch(ctx, c, contract.Topic_TOPIC_QUEUES)
+	accounts := contract.Watch(ctx, c, contract.Topic_TOPIC_ACCOUNTS)
+	conditions := contract.Watch(ctx, c, contract.Topic_TOPIC_CONDITIONS)
 	for {
 		select {
 		case <-queues:
@@ -294,21 +354,4 @@ func (b *Box) KillService(service string) bool {
 	b.t.Helper()
 	pid := b.Pid(service)
 	return pid != 0 && syscall.Kill(pid, syscall.SIGKILL) == nil
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

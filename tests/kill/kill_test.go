@@ -26,11 +26,12 @@ var killed = []string{"store", "store", "fetcher", "validator", "pop3"}
 // twice, and the box is back by itself.
 func TestKillAnyServiceDuringAFetch(t *testing.T) {
 	t.Parallel()
-	if *seed == 0 {
-		*seed = rand.Uint64()
+	seed := *seed
+	if seed == 0 {
+		seed = rand.Uint64()
 	}
-	t.Logf("seed %d", *seed)
-	random := rand.New(rand.NewPCG(*seed, 0))
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
 	p := hosted.Provider(t)
 	box := hosted.Start(t, hosted.Settings(p))
 	fetchTime := time.Second // about what a fetch of so many took last

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"postroom/image"
+	"postroom/board"
 )
 
 // putFiles writes files to the EFI system partition of a disk, by mtools: no root, no mount.
@@ -24,7 +24,7 @@ func putFiles(ctx context.Context, disk string, files map[string][]byte) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	partition := fmt.Sprintf("%s@@%d", disk, image.BootOffset)
+	partition := fmt.Sprintf("%s@@%d", disk, board.BootOffset)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		from := filepath.Join(folder, path.Base(name))
 		if err := os.WriteFile(from, files[name], 0o600); err != nil {

@@ -13,7 +13,6 @@ import (
 	"postroom/services/pop3"
 	"postroom/services/store"
 	"postroom/services/validator"
-	"postroom/tools/command"
 )
 
 var programs = map[string]func(args []string) int{
@@ -24,7 +23,6 @@ var programs = map[string]func(args []string) int{
 	"fetcher":   fetcher.Main,
 	"validator": validator.Main,
 	"console":   console.Main,
-	"postroom":  command.Main,
 }
 
 func main() {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"postroom/services/settings"
@@ -34,10 +35,10 @@ func (e *Unreachable) Error() string {
 
 func (e *Unreachable) Unwrap() error { return e.Cause }
 
-// Dialer opens sessions with providers. Its zero value uses the system's resolver, network and roots.
+// Dialer opens sessions with providers. Its zero value uses network.dns, the system's network and roots.
 type Dialer struct {
 	Log     *slog.Logger                                                         // nil: none
-	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)         // nil: the system's
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)         // nil: network.dns, else the system's
 	Connect func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
 	Roots   *x509.CertPool                                                       // beside which a profile's own count; nil: the system's
 }
@@ -50,7 +51,7 @@ func (d *Dialer) Open(ctx context.Context, s *settings.Settings, t Target) (*Con
 	defer cancel()
 	resolve := d.Resolve
 	if resolve == nil {
-		resolve = lookup
+		resolve = lookup(s.Network.DNS)
 	}
 	r, err := plan(connecting, s, t, resolve)
 	if err != nil {
@@ -173,7 +174,19 @@ func (d *Dialer) tls(host string, p settings.Provider) *tls.Config {
 	return &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// lookup asks the system's resolver for the name as it stands, without search domains.
-func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, ".")+".")
+// lookup asks the name servers of the settings, else the system's resolver, for the name as it stands, without
+// search domains.
+func lookup(servers []settings.Server) resolver {
+	asked := net.DefaultResolver
+	if len(servers) > 0 {
+		var turn atomic.Uint32
+		asked = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			// A server that says nothing is noticed only behind the dial: each try asks the next one.
+			server := servers[int(turn.Add(1)-1)%len(servers)]
+			return new(net.Dialer).DialContext(ctx, network, server.String())
+		}}
+	}
+	return func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return asked.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, ".")+".")
+	}
 }

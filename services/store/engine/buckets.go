@@ -36,4 +36,12 @@ func (b Bucket) String() string {
 	return fmt.Sprintf("bucket %d", uint8(b))
 }
 
-func (b Bucket) key() []byte { return []byte(b.String()) }
+// bucketKeys are the names as bbolt takes them, made once: each row that is read needs one.
+var bucketKeys = func() (keys [Conditions + 1][]byte) {
+	for b, name := range bucketNames {
+		keys[b] = []byte(name)
+	}
+	return keys
+}()
+
+func (b Bucket) key() []byte { return bucketKeys[b] }

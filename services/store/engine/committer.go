@@ -68,10 +68,22 @@ func (db *DB) commit(batch []*call) {
 		answerAll(batch, unavailable(err))
 		return
 	}
-	t := &Txn{Reader: Reader{tx}, sequence: db.sequence + 1, now: db.cfg.Now()}
-	failed := make(map[*call]error)
-	for i, c := range batch {
-		if err := t.run(c, locations[i]); err != nil {
+	db.changed.clear()
+	t := &Txn{Reader: Reader{tx: tx, changed: &db.changed}, sequence: db.sequence + 1, now: db.cfg.Now()}
+	t.added(locations) // whatever the calls say: they stand in a segment
+	if t.err != nil {
+		answerAll(batch, unavailable(errors.Join(t.err, tx.Rollback())))
+		return
+	}
+	var failed map[*call]error
+	for _, c := range batch {
+		n := len(c.bodies)
+		err := t.run(c, locations[:n:n])
+		locations = locations[n:]
+		if err != nil {
+			if failed == nil {
+				failed = make(map[*call]error)
+			}
 			failed[c] = err
 		}
 	}
@@ -79,7 +91,7 @@ func (db *DB) commit(batch []*call) {
 		answerAll(batch, unavailable(errors.Join(t.err, tx.Rollback())))
 		return
 	}
-	if len(t.note) == 0 {
+	if !db.changed.any() {
 		err = tx.Rollback()
 	} else {
 		err = db.writeNote(t, tx)
@@ -96,25 +108,21 @@ func (db *DB) commit(batch []*call) {
 	}
 }
 
-// run plans one call within the batch. Its bodies are counted whatever it says: they stand in a segment.
+// run plans one call within the batch. Its large bodies are counted whatever it says: they are segments.
 func (t *Txn) run(c *call, locations []segment.Location) error {
+	shared := len(locations)
 	locations = append(locations, c.large...)
-	for _, l := range locations {
-		t.added(l)
-	}
+	t.added(c.large)
 	m := t.mark()
 	err := c.plan(t, locations)
-	if err == nil && t.err != nil {
+	if err == nil {
 		err = t.err
 	}
 	if err == nil {
 		return nil
 	}
-	if undone := t.reset(m); undone != nil {
-		t.fail(undone)
-		return err
-	}
-	for _, l := range locations[:len(locations)-len(c.large)] {
+	t.reset(m)
+	for _, l := range locations[:shared] {
 		t.Drop(BodyOf(l))
 	}
 	for _, l := range c.large {
@@ -126,25 +134,21 @@ func (t *Txn) run(c *call, locations []segment.Location) error {
 // forget takes back the count of a large body whose put failed: its upload may be put again.
 func (t *Txn) forget(l segment.Location) { t.Delete(Segments, SegmentKey(l.Segment)) }
 
-func (db *DB) appendBodies(batch []*call) ([][]segment.Location, error) {
+// appendBodies gives the locations of all bodies of the batch, in its order.
+func (db *DB) appendBodies(batch []*call) ([]segment.Location, error) {
 	var all []segment.Body
 	for _, c := range batch {
 		all = append(all, c.bodies...)
 	}
-	located := make([][]segment.Location, len(batch))
 	if len(all) == 0 {
-		return located, nil
+		return nil, nil
 	}
 	locations, err := db.bodies.Append(all)
 	if err != nil {
 		return nil, err
 	}
 	db.point("bodies-synced")
-	for i, c := range batch {
-		n := len(c.bodies)
-		located[i], locations = locations[:n:n], locations[n:]
-	}
-	return located, nil
+	return locations, nil
 }
 
 // writeNote makes the batch's row changes happen: the note first, then the index.
@@ -153,14 +157,18 @@ func (db *DB) writeNote(t *Txn, tx *bbolt.Tx) error {
 	if t.err != nil {
 		return errors.Join(t.err, tx.Rollback())
 	}
-	if len(t.note) > notes.MaxPayload {
-		return errors.Join(fmt.Errorf("note of %d octets", len(t.note)), tx.Rollback())
+	note := db.changed.encode()
+	if len(note) > notes.MaxPayload {
+		return errors.Join(fmt.Errorf("note of %d octets", len(note)), tx.Rollback())
 	}
-	if err := db.notes.Append(t.sequence, t.note); err != nil {
+	if err := db.changed.apply(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := db.notes.Append(t.sequence, note); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	db.sequence = t.sequence
-	db.sinceCopy += int64(len(t.note))
+	db.sinceCopy += int64(len(note))
 	db.point("note-synced")
 	if err := tx.Commit(); err != nil {
 		db.cfg.Log.Error("index doesn't take a commit: made again from checkpoint and notes", "err", err)

@@ -55,6 +55,7 @@ type DB struct {
 	notes     *notes.Log
 	sequence  uint64
 	sinceCopy int64 // octets of notes since the last checkpoint
+	changed   changes
 	copying   chan struct{}
 
 	// Damage is what recovery found lost, in words; set once.
@@ -81,7 +82,7 @@ const (
 func (db *DB) View(read func(*Reader) error) error {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	return db.index.View(func(tx *bbolt.Tx) error { return read(&Reader{tx}) })
+	return db.index.View(func(tx *bbolt.Tx) error { return read(&Reader{tx: tx}) })
 }
 
 // Commit appends bodies and makes the row changes that plan asks for durable, all or nothing, and returns when

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"postroom/services/store/rows"
@@ -16,10 +17,21 @@ import (
 
 // Reader reads rows as one commit left them. What it gives is good until its View or Commit ends, and must
 // not be changed.
-type Reader struct{ tx *bbolt.Tx }
+type Reader struct {
+	tx      *bbolt.Tx
+	changed *changes // of the commit that reads; nil: none
+	err     error    // the first error of a change; it fails the call
+}
 
 // Get gives a row's value, nil for none.
-func (r *Reader) Get(b Bucket, key []byte) []byte { return r.tx.Bucket(b.key()).Get(key) }
+func (r *Reader) Get(b Bucket, key []byte) []byte {
+	if r.changed != nil {
+		if i := r.changed.find(b, key); i >= 0 {
+			return r.changed.rows[i].value
+		}
+	}
+	return r.tx.Bucket(b.key()).Get(key)
+}
 
 // Load reads a row into m, and tells whether there is one.
 func (r *Reader) Load(b Bucket, key []byte, m proto.Message) (bool, error) {
@@ -36,6 +48,12 @@ func (r *Reader) Load(b Bucket, key []byte, m proto.Message) (bool, error) {
 // Scan gives the rows whose keys begin with prefix and come behind after (nil: all), in order of their keys.
 func (r *Reader) Scan(b Bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
+		if r.changed != nil {
+			if err := r.changed.apply(r.tx); err != nil {
+				r.fail(err)
+				return
+			}
+		}
 		c := r.tx.Bucket(b.key()).Cursor()
 		from := prefix
 		if bytes.Compare(after, from) > 0 {
@@ -51,16 +69,26 @@ func (r *Reader) Scan(b Bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] 
 	}
 }
 
+func (r *Reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
 // Txn reads and changes rows within a commit; a change is seen by what comes behind it in the same commit.
 type Txn struct {
 	Reader
 	sequence uint64
 	ids      uint64
 	now      time.Time
-	note     []byte
-	undo     []change // what was there before, newest last
-	err      error    // the first error of a change; it fails the call
+	undo     []undo // newest last
 	after    []func()
+}
+
+// undo is what a row held before a change.
+type undo struct {
+	row   int
+	value []byte
 }
 
 // Now is the commit's time.
@@ -75,8 +103,13 @@ func (t *Txn) NewID() uint64 {
 	return t.sequence<<20 | t.ids
 }
 
-// Put sets a row.
-func (t *Txn) Put(b Bucket, key, value []byte) { t.change(change{bucket: b, key: key, value: value}) }
+// Put sets a row. The value must not be changed from then on.
+func (t *Txn) Put(b Bucket, key, value []byte) {
+	if value == nil {
+		value = []byte{}
+	}
+	t.change(b, key, value)
+}
 
 // Save sets a row to m.
 func (t *Txn) Save(b Bucket, key []byte, m proto.Message) {
@@ -89,44 +122,35 @@ func (t *Txn) Save(b Bucket, key []byte, m proto.Message) {
 }
 
 // Delete removes a row, if it is there.
-func (t *Txn) Delete(b Bucket, key []byte) {
-	if t.Get(b, key) != nil {
-		t.change(change{bucket: b, key: key, remove: true})
-	}
-}
+func (t *Txn) Delete(b Bucket, key []byte) { t.change(b, key, nil) }
 
-func (t *Txn) fail(err error) {
-	if t.err == nil {
-		t.err = err
-	}
-}
-
-func (t *Txn) change(c change) {
-	before := t.Get(c.bucket, c.key)
-	if bytes.Equal(before, c.value) && before != nil && !c.remove {
+func (t *Txn) change(b Bucket, key, value []byte) {
+	if len(key) == 0 || len(key) > bbolt.MaxKeySize || len(value) > bbolt.MaxValueSize {
+		t.fail(fmt.Errorf("change row %x of %v: key of %d octets, value of %d", key[:min(len(key), 64)], b, len(key), len(value)))
 		return
 	}
-	t.undo = append(t.undo, change{bucket: c.bucket, remove: before == nil, key: bytes.Clone(c.key), value: bytes.Clone(before)})
-	if err := applyChange(t.tx, c); err != nil {
-		t.fail(fmt.Errorf("change row %x of %v: %w", c.key, c.bucket, err))
+	i := t.changed.find(b, key)
+	if i < 0 {
+		i = t.changed.add(b, key, t.tx.Bucket(b.key()).Get(key))
+	}
+	before := t.changed.rows[i].value
+	if (before == nil) == (value == nil) && bytes.Equal(before, value) {
 		return
 	}
-	t.note = appendChange(t.note, c)
+	t.undo = append(t.undo, undo{i, before})
+	t.changed.set(i, value)
 }
 
 // mark and reset take back what a call that fails has changed.
-type mark struct{ note, undo, after int }
+type mark struct{ undo, after int }
 
-func (t *Txn) mark() mark { return mark{len(t.note), len(t.undo), len(t.after)} }
+func (t *Txn) mark() mark { return mark{len(t.undo), len(t.after)} }
 
-func (t *Txn) reset(m mark) error {
-	for i := len(t.undo) - 1; i >= m.undo; i-- {
-		if err := applyChange(t.tx, t.undo[i]); err != nil {
-			return err
-		}
+func (t *Txn) reset(m mark) {
+	for _, u := range slices.Backward(t.undo[m.undo:]) {
+		t.changed.set(u.row, u.value)
 	}
-	t.undo, t.note, t.after, t.err = t.undo[:m.undo], t.note[:m.note], t.after[:m.after], nil
-	return nil
+	t.undo, t.after, t.err = t.undo[:m.undo], t.after[:m.after], nil
 }
 
 func applyChange(tx *bbolt.Tx, c change) error {
@@ -148,17 +172,24 @@ func BodyOf(l segment.Location) *rows.Body {
 	}
 }
 
-// added counts a body that was appended.
-func (t *Txn) added(l segment.Location) {
-	var s rows.Segment
-	key := SegmentKey(l.Segment)
-	if _, err := t.Load(Segments, key, &s); err != nil {
-		t.fail(err)
-		return
+// added counts bodies that were appended.
+func (t *Txn) added(locations []segment.Location) {
+	for len(locations) > 0 {
+		var s rows.Segment
+		number := locations[0].Segment
+		key := SegmentKey(number)
+		if _, err := t.Load(Segments, key, &s); err != nil {
+			t.fail(err)
+			return
+		}
+		for len(locations) > 0 && locations[0].Segment == number {
+			l := locations[0]
+			s.End = max(s.End, l.Offset+l.Length)
+			s.Live += segment.HeaderSize + l.Length
+			locations = locations[1:]
+		}
+		t.Save(Segments, key, &s)
 	}
-	s.End = max(s.End, l.Offset+l.Length)
-	s.Live += segment.HeaderSize + l.Length
-	t.Save(Segments, key, &s)
 }
 
 // Drop says that no row needs the body any more: it is punched out a day later. The row that named it goes

@@ -1,0 +1,97 @@
+//go:build guest
+
+package guest
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"postroom/tests/hosted"
+	"postroom/tests/mailclient"
+	"postroom/tools/guest"
+	"postroom/tools/provider"
+)
+
+// inGuest are the clients that poll the booted image.
+var inGuest = []string{"poplib", "curl", "fetchmail"}
+
+// littleMemory is what an appliance makes do with, a mail of 20 MiB included.
+const littleMemory = 192 // MiB
+
+// TestDeliveryIsInTheSecondPoll boots once. Each client polls both accounts; then the box goes off and on again.
+func TestDeliveryIsInTheSecondPoll(t *testing.T) {
+	p := hosted.Provider(t)
+	b := newBox(t, qemuImage, p)
+	b.config.MemoryMiB = littleMemory
+	b.up()
+	for _, want := range []string{"POP3 accepts", "data partition has grown", "from PID 1 to POP3 accepting"} {
+		t.Log(b.wait(want))
+	}
+	for _, client := range mailclient.All {
+		if slices.Contains(inGuest, client.Name) {
+			t.Run(client.Name, func(t *testing.T) { twoPolls(t, b, p, client) })
+		}
+	}
+	b.down()
+	if log := b.Output(); !strings.Contains(log, "services are stopped") {
+		t.Errorf("the box did not go off in order:\n%s", log)
+	}
+	b.up()
+	if log := b.Output(); strings.Contains(log, "is checked") || strings.Contains(log, "has grown") {
+		t.Errorf("after an orderly end the data partition is checked or grown again:\n%s", log)
+	}
+	for _, name := range accounts {
+		if mails, err := hosted.PollAt(b.pop3, b.ca, name, hosted.Password); err != nil || len(mails) != 0 {
+			t.Errorf("%s after the restart: %d mails, %v", name, len(mails), err)
+		}
+	}
+	t.Log(b.until("readiness", isReady))
+	b.down()
+}
+
+func twoPolls(t *testing.T, b *box, p *provider.Provider, client mailclient.Client) {
+	var samples [][]byte
+	for _, s := range provider.Samples() {
+		samples = append(samples, s.Message)
+	}
+	dir := mailclient.Folder(t)
+	ca := filepath.Join(dir, "box.pem")
+	if err := os.WriteFile(ca, b.ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for user, name := range accounts {
+		if err := p.Fill(user, samples); err != nil {
+			t.Fatal(err)
+		}
+		poll := mailclient.Poll{Addr: b.pop3, CA: ca, Name: name, Dir: dir}
+		if got := client.Run(t, poll); len(got) != 0 {
+			t.Errorf("%s: the first poll got %d mails", name, len(got))
+		}
+		b.until("validated mail", hosted.Waiting(name, uint64(len(samples))))
+		got := client.Run(t, poll)
+		if missing, extra := client.Compare(samples, got); missing != 0 || extra != 0 {
+			t.Errorf("%s: the second poll got %d mails; %d are missing, %d are others", name, len(got), missing, extra)
+		}
+		if left, err := p.Count(user); err != nil || left != 0 {
+			t.Errorf("%s: the provider still holds %d mails, %v", name, left, err)
+		}
+	}
+}
+
+// TestBoardPC boots the other board on hardware that qemu's kernel knows nothing of.
+func TestBoardPC(t *testing.T) {
+	p := hosted.Provider(t)
+	b := newBox(t, pcImage, p)
+	b.config.Hardware = guest.PC
+	b.up()
+	t.Log(b.wait("from PID 1 to POP3 accepting"))
+	for _, client := range mailclient.All {
+		if client.Name == "curl" {
+			twoPolls(t, b, p, client)
+		}
+	}
+	b.down()
+}
