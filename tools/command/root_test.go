@@ -80,7 +80,7 @@ func TestJSONEverywhere(t *testing.T) {
 	t.Parallel()
 	silent := map[string]bool{ // they change something, write files, or run
 		"postroom account pause": true, "postroom account resume": true, "postroom account fetch": true, "postroom account remove": true,
-		"postroom account export": true, "postroom settings apply": true, "postroom serve": true, "postroom demo": true,
+		"postroom account export": true, "postroom settings apply": true, "postroom serve": true, "postroom demo": true, "postroom pipe": true,
 	}
 	walk(newRoot(""), func(cmd *cobra.Command) {
 		if cmd.HasSubCommands() || silent[cmd.CommandPath()] {

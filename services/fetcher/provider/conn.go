@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"postroom/services/wire"
@@ -43,6 +44,8 @@ type Conn struct {
 
 	capa    map[string]string // command word in capitals: the rest of the line; nil: no CAPA
 	waiting []string          // command words that were sent and not yet answered, oldest first
+
+	password wire.Secret // that was sent; masked in what comes
 }
 
 // Host is the name that the session's certificate was valid for.
@@ -88,8 +91,25 @@ func (c *Conn) status() error {
 	if err != nil {
 		return c.failed(answerTo(word), err)
 	}
-	c.log.Debug("received", "line", showable(string(line)))
-	return parseStatus(word, line)
+	c.log.Debug("received", "line", showable(c.masked(string(line))))
+	err = parseStatus(word, line)
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		if text := c.masked(refusal.said); text != refusal.said {
+			refusal.meant = wire.NewSecret(refusal.said)
+			refusal.Text = showable(text)
+		}
+		refusal.said = ""
+	}
+	return err
+}
+
+// masked takes the password out of what a provider says: some repeat what they refuse.
+func (c *Conn) masked(text string) string {
+	if c.password.IsZero() {
+		return text
+	}
+	return strings.ReplaceAll(text, c.password.Reveal(), "[secret]")
 }
 
 // answerTo names an answer in errors.

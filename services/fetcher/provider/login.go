@@ -14,6 +14,7 @@ func (c *Conn) Login(login string, password wire.Secret) error {
 	if err := c.do("USER", "USER "+login); err != nil {
 		return err
 	}
+	c.password = password
 	if err := c.send("PASS", "PASS "+password.Reveal(), "PASS [secret]"); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"postroom/services/wire"
 )
 
 // Response codes (RFC 2449 §8, RFC 3206).
@@ -25,6 +27,17 @@ type Refusal struct {
 	Command string // the command word; empty: the greeting
 	Code    string // response code in capitals, without brackets; may be empty
 	Text    string // the provider's own words behind the code, fit to be shown
+
+	said  string      // Text as it came; only until it is known whether it holds the password
+	meant wire.Secret // Text as it came, where it does: what it means is judged by that
+}
+
+// words gives what the refusal's meaning is judged by, in small letters.
+func (r *Refusal) words() string {
+	if !r.meant.IsZero() {
+		return strings.ToLower(r.meant.Reveal())
+	}
+	return strings.ToLower(r.Text)
 }
 
 func (r *Refusal) Error() string {
@@ -85,7 +98,7 @@ func DefinitelyRefused(err error) bool {
 	if r.Code != "" && knownCode(r.Code) {
 		return false
 	}
-	text := strings.ToLower(r.Text)
+	text := r.words()
 	has := func(known string) bool { return strings.Contains(text, known) }
 	return slices.ContainsFunc(wrongLogin, has) && !slices.ContainsFunc(notAboutLogin, has)
 }
@@ -96,7 +109,7 @@ func BarelyRefused(err error) bool {
 	if !errors.As(err, &r) || r.Command != "PASS" || knownCode(r.Code) || DefinitelyRefused(err) {
 		return false
 	}
-	text := strings.ToLower(r.Text)
+	text := r.words()
 	return !slices.ContainsFunc(notAboutLogin, func(known string) bool { return strings.Contains(text, known) })
 }
 
@@ -118,7 +131,7 @@ func parseStatus(command string, line []byte) error {
 				r.Code, text = showable(strings.ToUpper(code)), strings.TrimSpace(rest)
 			}
 		}
-		r.Text = showable(text)
+		r.said, r.Text = text, showable(text)
 		return r
 	}
 	return fmt.Errorf("%s is neither +OK nor -ERR: %q: %w", answerTo(command), showable(string(line)), ErrProtocol)
