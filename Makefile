@@ -12,7 +12,7 @@ PACKAGES := gcc libc6-dev protobuf-compiler libprotobuf-dev binutils zstd kmod e
   qemu-system-x86 ovmf dovecot-core dovecot-pop3d fetchmail mpop getmail6 curl python3 ca-certificates
 GO_TEST := go test -timeout 20m
 
-.PHONY: help deps needs build run demo check test bench fuzz soak generate image
+.PHONY: help deps needs build run demo check test bench fuzz soak generate image flash
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,11 @@ image: needs build ## make a board's disk image: build/BOARD.img (BOARD=qemu or 
 
 run: image ## boot the image in QEMU and say how to connect (NET=restricted: without a network)
 	go run ./tools/run -image build/$(BOARD).img -net $(NET) -hardware "$(if $(filter pc,$(BOARD)),pc)"
+
+flash: image ## put the image on a disk: BOARD=pc DISK=/dev/… (WIPE=<its serial number> for one that is not empty)
+	@test -n "$(DISK)" || { echo "which disk? make flash BOARD=pc DISK=/dev/…"; exit 1; }
+	go build -o build/flash ./tools/flash
+	$(if $(filter-out 0,$(shell id -u)),sudo) build/flash -image build/$(BOARD).img -disk $(DISK) $(if $(WIPE),-wipe $(WIPE))
 
 demo: image ## show a mail's seven steps, with the appliance in QEMU and a real provider
 	build/postroom demo --image build/qemu.img
