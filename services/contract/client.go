@@ -57,22 +57,30 @@ func (c *conn) get(ctx context.Context) (*ttrpc.Client, error) {
 	if c.client != nil {
 		return c.client, nil
 	}
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "unix", c.path)
-	if err != nil {
-		return nil, err
-	}
-	log.L.Logger.SetOutput(io.Discard) // ttrpc's own log, past ours
-	var client *ttrpc.Client           // guarded by mu until it is c.client: OnClose may come before NewClient returns
-	client = ttrpc.NewClient(nc, ttrpc.WithOnClose(func() {
+	var client *ttrpc.Client // guarded by mu until it is c.client: OnClose may come before dial returns
+	client, err := c.dial(ctx, ttrpc.WithOnClose(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.client == client {
 			c.client = nil
 		}
 	}))
+	if err != nil {
+		return nil, err
+	}
 	c.client = client
 	return client, nil
+}
+
+// dial makes a connection.
+func (c *conn) dial(ctx context.Context, options ...ttrpc.ClientOpts) (*ttrpc.Client, error) {
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "unix", c.path)
+	if err != nil {
+		return nil, err
+	}
+	log.L.Logger.SetOutput(io.Discard) // ttrpc's own log, past ours
+	return ttrpc.NewClient(nc, options...), nil
 }
 
 // forget ends a connection that broke, so that the next call dials anew.

@@ -28,29 +28,15 @@ func Work(ctx context.Context, c *Client[ValidatorClient], worker uint64) <-chan
 
 type stream interface{ Recv() (*Look, error) }
 
+// follow keeps a stream open, on a connection of its own: ttrpc has no flow control and doesn't tell the other side
+// that a stream's reader has gone, so a stream ends with its connection.
 func follow(ctx context.Context, c *conn, open func(context.Context, *ttrpc.Client) (stream, error)) <-chan struct{} {
 	look := make(chan struct{}, 1)
 	go func() {
 		pause := firstPause
 		for ctx.Err() == nil {
-			client, err := c.get(ctx)
-			if err == nil {
-				var s stream
-				if s, err = open(ctx, client); err == nil {
-					for {
-						if _, err = s.Recv(); err != nil {
-							break
-						}
-						pause = firstPause
-						select {
-						case look <- struct{}{}:
-						default:
-						}
-					}
-				}
-				if !answered(err) && ctx.Err() == nil {
-					c.forget(client)
-				}
+			if spoke := listen(ctx, c, open, look); spoke {
+				pause = firstPause
 			}
 			select {
 			case <-ctx.Done():
@@ -60,6 +46,30 @@ func follow(ctx context.Context, c *conn, open func(context.Context, *ttrpc.Clie
 		}
 	}()
 	return look
+}
+
+// listen passes the words of one stream on until it breaks, and tells whether there was any.
+func listen(ctx context.Context, c *conn, open func(context.Context, *ttrpc.Client) (stream, error), look chan<- struct{}) (spoke bool) {
+	client, err := c.dial(ctx)
+	if err != nil {
+		return false
+	}
+	defer client.Close()
+	defer context.AfterFunc(ctx, func() { client.Close() })()
+	s, err := open(ctx, client)
+	if err != nil {
+		return false
+	}
+	for {
+		if _, err := s.Recv(); err != nil {
+			return spoke
+		}
+		spoke = true
+		select {
+		case look <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // GetSettings asks for the settings in force.
