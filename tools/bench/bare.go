@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bareFile is a file that is only ever appended to.
+// bareFile is a file that is only ever appended to: a segment without a store.
 type bareFile struct {
 	f  *os.File
 	at int64
@@ -37,35 +36,25 @@ func (b *bareFile) append(batch []byte) error {
 
 func (b *bareFile) remove() error { return errors.Join(b.f.Close(), os.Remove(b.f.Name())) }
 
-// bareBatches appends batches of so many bodies each, one after the other and over again, and gives bodies a
-// second: what the disk does with the store's own batches.
-func bareBatches(ctx context.Context, dir string, batches []int, length time.Duration) (rate float64, err error) {
-	b, err := newBareFile(dir)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, b.remove()) }()
-	buffer := make([]byte, bodySize*slices.Max(batches))
-	bodies := 0
+// batches appends batches of so many bodies each, one after the other and over again: what the disk does with the
+// store's own batches.
+func (b *bareFile) batches(ctx context.Context, sizes []int, length time.Duration) (p pace, err error) {
+	buffer := make([]byte, bodySize*slices.Max(sizes))
 	began := time.Now()
 	for i := 0; time.Since(began) < length && ctx.Err() == nil; i++ {
-		n := batches[i%len(batches)]
+		n := sizes[i%len(sizes)]
 		if err := b.append(buffer[:n*bodySize]); err != nil {
-			return 0, err
+			return p, err
 		}
-		bodies += n
+		p.bodies += n
 	}
-	return float64(bodies) / time.Since(began).Seconds(), ctx.Err()
+	p.took = time.Since(began)
+	return p, ctx.Err()
 }
 
-// bareWriters has writers hand bodies to one goroutine that appends and syncs what waits, and gives bodies a second:
-// group commit with nothing around it.
-func bareWriters(ctx context.Context, dir string, writers int, length time.Duration) (rate float64, err error) {
-	b, err := newBareFile(dir)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, b.remove()) }()
+// writers has writers hand bodies to one goroutine that appends and syncs what waits: group commit with nothing
+// around it, which makes batches of its own.
+func (b *bareFile) writers(ctx context.Context, writers int, length time.Duration) (p pace, err error) {
 	type call struct {
 		body []byte
 		done chan error
@@ -106,21 +95,25 @@ func bareWriters(ctx context.Context, dir string, writers int, length time.Durat
 		})
 	}
 	all.Wait()
-	took := time.Since(began)
+	p.took = time.Since(began)
 	close(calls)
 	<-committed
-	return float64(sum(counts)) / took.Seconds(), errors.Join(append(errs, ctx.Err())...)
-}
-
-func sum(counts []int) (n int) {
-	for _, c := range counts {
-		n += c
+	for _, n := range counts {
+		p.bodies += n
 	}
-	return n
+	return p, errors.Join(append(errs, ctx.Err())...)
 }
 
-// bareDir is a folder for bare files on the store's file system.
-func bareDir(dir string) (string, error) {
-	name := filepath.Join(dir, "bare")
-	return name, os.MkdirAll(name, 0o755)
+// pace is how many bodies were stored in what time.
+type pace struct {
+	bodies int
+	took   time.Duration
 }
+
+func (p *pace) add(more pace) {
+	p.bodies += more.bodies
+	p.took += more.took
+}
+
+// rate is in bodies a second.
+func (p pace) rate() float64 { return float64(p.bodies) / p.took.Seconds() }

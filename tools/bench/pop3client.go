@@ -88,8 +88,8 @@ func (c *pop3Client) retrieve(number int, w io.Writer) (octets int, err error) {
 	for {
 		n, err := c.Read(c.buffer)
 		if octets == 0 && n > 0 {
-			if err := okLine(c.buffer[:min(n, 3)]); err != nil {
-				return 0, err
+			if c.buffer[0] != '+' {
+				return 0, fmt.Errorf("the server answered %q", c.buffer[:n])
 			}
 		}
 		octets += n

@@ -6,9 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +15,9 @@ import (
 
 // bodySize is a put's, in octets.
 const bodySize = 4 << 10
+
+// slice is how long one side has its turn: what else the machine does, it then does to all of them.
+const slice = 100 * time.Millisecond
 
 // benchPuts measures puts of 4 KiB, one mail a call, through the fetcher's socket from this process, beside
 // the disk's own append and sync: of the batches that the store made of those puts, and of as many writers behind
@@ -28,14 +29,10 @@ func benchPuts(ctx context.Context, cfg config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	bare, err := bareDir(dir)
-	if err != nil {
-		return err
-	}
 	results := make(map[int]*putResults)
 	for round := range cfg.rounds + 1 {
 		for _, n := range cfg.put {
-			r, err := putRound(ctx, s, bare, n, cfg.turn)
+			r, err := putRound(ctx, s, dir, n, cfg.turn)
 			if err != nil {
 				return err
 			}
@@ -48,57 +45,97 @@ func benchPuts(ctx context.Context, cfg config) (err error) {
 		}
 	}
 	t := newTable(fmt.Sprintf("Store puts, %d octets, one mail a call: medians of %d rounds, ratios round by round", bodySize, cfg.rounds),
-		"writers", "puts/s", "mails a batch", "same batches, bare", "ratio", "least-most", "own batches, bare", "ratio", "least-most")
+		"writers", "puts/s", "mails a batch", "CPU a put: store", "caller",
+		"same batches, bare", "ratio", "least-most", "own batches, bare", "ratio", "least-most")
 	for _, n := range cfg.put {
 		r := results[n]
 		same, own := r.rate.over(r.same), r.rate.over(r.own)
 		t.row(fmt.Sprint(n), fmt.Sprintf("%.0f", r.rate.median()), fmt.Sprintf("%.1f", r.batch.median()),
+			fmt.Sprintf("%.0f µs", r.store.median()), fmt.Sprintf("%.0f µs", r.caller.median()),
 			fmt.Sprintf("%.0f", r.same.median()), fmt.Sprintf("%.2f", same.median()), same.spread("%.2f"),
 			fmt.Sprintf("%.0f", r.own.median()), fmt.Sprintf("%.2f", own.median()), own.spread("%.2f"))
 	}
 	return t.end()
 }
 
-// putResult is what one round measured: mails a second, but for batch.
+// putResult is what one round measured.
 type putResult struct {
-	rate      float64
-	batch     float64 // mails a batch
-	same, own float64
+	store, same, own pace
+	batches          int
+	storeCPU         time.Duration
+	callerCPU        time.Duration
 }
 
-type putResults struct{ rate, batch, same, own series }
+// putResults are figures of all rounds: mails a second; mails a batch; microseconds of CPU time a put.
+type putResults struct{ rate, same, own, batch, store, caller series }
 
 func (r *putResults) add(one putResult) {
-	r.rate = append(r.rate, one.rate)
-	r.batch = append(r.batch, one.batch)
-	r.same = append(r.same, one.same)
-	r.own = append(r.own, one.own)
+	r.rate = append(r.rate, one.store.rate())
+	r.same = append(r.same, one.same.rate())
+	r.own = append(r.own, one.own.rate())
+	puts := float64(one.store.bodies)
+	r.batch = append(r.batch, puts/float64(one.batches))
+	r.store = append(r.store, float64(one.storeCPU.Microseconds())/puts)
+	r.caller = append(r.caller, float64(one.callerCPU.Microseconds())/puts)
 }
 
+// putRound gives each side so much time, slice by slice.
 func putRound(ctx context.Context, s *storeBox, dir string, writers int, turn time.Duration) (r putResult, err error) {
-	commits, took, err := puts(ctx, s, writers, turn)
+	bare, err := newBareFile(dir)
 	if err != nil {
 		return r, err
 	}
-	batches := batchesOf(commits)
-	r.rate = float64(len(commits)) / took.Seconds()
-	r.batch = float64(len(commits)) / float64(len(batches))
-	if r.same, err = bareBatches(ctx, dir, batches, turn); err != nil {
-		return r, err
+	defer func() { err = errors.Join(err, bare.remove()) }()
+	for r.store.took < turn {
+		batches, err := r.put(ctx, s, writers)
+		if err != nil {
+			return r, err
+		}
+		same, err := bare.batches(ctx, batches, slice)
+		if err != nil {
+			return r, err
+		}
+		own, err := bare.writers(ctx, writers, slice)
+		if err != nil {
+			return r, err
+		}
+		r.same.add(same)
+		r.own.add(own)
 	}
-	r.own, err = bareWriters(ctx, dir, writers, turn)
-	return r, err
+	return r, nil
 }
 
-// puts has writers put for one turn, and gives each put's commit.
-func puts(ctx context.Context, s *storeBox, writers int, turn time.Duration) (commits []uint64, took time.Duration, err error) {
+// put has writers put for one slice, and gives the sizes of the batches that the store made of it.
+func (r *putResult) put(ctx context.Context, s *storeBox, writers int) (batches []int, err error) {
+	store, caller, err := s.cpu(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	commits, err := puts(ctx, s, writers, began.Add(slice))
+	if err != nil {
+		return nil, err
+	}
+	r.store.add(pace{len(commits), time.Since(began)})
+	storeNow, callerNow, err := s.cpu(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.storeCPU += storeNow - store
+	r.callerCPU += callerNow - caller
+	batches = batchesOf(commits)
+	r.batches += len(batches)
+	return batches, nil
+}
+
+// puts has writers put until the end, each one mail after the other, over one connection as the fetcher does. It gives
+// each put's commit.
+func puts(ctx context.Context, s *storeBox, writers int, end time.Time) (commits []uint64, err error) {
 	var mu sync.Mutex // guards commits and err
 	var writing sync.WaitGroup
-	begin := time.Now()
-	end := begin.Add(turn)
 	for range writers {
 		writing.Go(func() {
-			own, failed := putUntil(ctx, s, end)
+			own, failed := s.putUntil(ctx, end)
 			mu.Lock()
 			defer mu.Unlock()
 			commits = append(commits, own...)
@@ -106,17 +143,16 @@ func puts(ctx context.Context, s *storeBox, writers int, turn time.Duration) (co
 		})
 	}
 	writing.Wait()
-	return commits, time.Since(begin), err
+	return commits, err
 }
 
-func putUntil(ctx context.Context, s *storeBox, end time.Time) (commits []uint64, err error) {
-	body := sampleMail(bodySize)
+func (b *storeBox) putUntil(ctx context.Context, end time.Time) (commits []uint64, err error) {
 	digest := make([]byte, 32)
-	for time.Now().Before(end) {
+	for first := true; first || time.Now().Before(end); first = false {
 		key := newKey()
-		answer, err := contract.Call(ctx, s.fetcher, contract.FetcherService.Put, &contract.PutRequest{
-			Account: s.account,
-			Mails:   []*contract.PutMail{{Key: key, Uidl: key, Size: bodySize, HeaderDigest: digest, Body: body}},
+		answer, err := contract.Call(ctx, b.fetcher, contract.FetcherService.Put, &contract.PutRequest{
+			Account: b.account,
+			Mails:   []*contract.PutMail{{Key: key, Uidl: key, Size: bodySize, HeaderDigest: digest, Body: b.mail}},
 		})
 		if err != nil {
 			return commits, err
@@ -129,15 +165,14 @@ func putUntil(ctx context.Context, s *storeBox, end time.Time) (commits []uint64
 // commitOf gives the commit that a message's id was made in: the store numbers ids within one by the low 20 bits.
 func commitOf(id uint64) uint64 { return id >> 20 }
 
-// batchesOf gives how many puts each commit had, in the order of commits.
-func batchesOf(commits []uint64) []int {
+// batchesOf gives how many puts each commit had, in no order.
+func batchesOf(commits []uint64) (batches []int) {
 	count := make(map[uint64]int)
 	for _, c := range commits {
 		count[c]++
 	}
-	var batches []int
-	for _, c := range slices.Sorted(maps.Keys(count)) {
-		batches = append(batches, count[c])
+	for _, n := range count {
+		batches = append(batches, n)
 	}
 	return batches
 }

@@ -89,33 +89,39 @@ func benchSize(ctx context.Context, cfg config, size mailSize) (err error) {
 	return t.end()
 }
 
-// slices is in how many parts the two sides' turns of a round alternate: what else the machine does slows both.
-const slices = 10
-
 // benchPair measures both sides on so many connections, and gives octets a second, once a round.
 func benchPair(ctx context.Context, cfg config, pair [2]retrServer, connections, messages int) (own, other series, err error) {
 	for round := range cfg.rounds + 1 {
-		var sides [2]*retrSessions
-		for i, s := range pair {
-			if sides[i], err = s.open(connections, messages); err != nil {
-				return nil, nil, err
-			}
-			defer sides[i].close()
-		}
-		for range slices {
-			for _, s := range sides {
-				if err := s.retrieve(ctx, cfg.turn/slices); err != nil {
-					return nil, nil, err
-				}
-			}
+		rates, err := retrRound(ctx, pair, connections, messages, cfg.turn)
+		if err != nil {
+			return nil, nil, err
 		}
 		if round > 0 { // the first one warms up
-			own, other = append(own, sides[0].rate()), append(other, sides[1].rate())
+			own, other = append(own, rates[0]), append(other, rates[1])
 		}
-		sides[0].close()
-		sides[1].close()
 	}
 	return own, other, nil
+}
+
+// alternations is in how many parts the two sides' turns of a round alternate: what else the machine does slows both.
+const alternations = 10
+
+func retrRound(ctx context.Context, pair [2]retrServer, connections, messages int, turn time.Duration) (rates [2]float64, err error) {
+	var sides [2]*retrSessions
+	for i, s := range pair {
+		if sides[i], err = s.open(connections, messages); err != nil {
+			return rates, err
+		}
+		defer sides[i].close()
+	}
+	for range alternations {
+		for _, s := range sides {
+			if err := s.retrieve(ctx, turn/alternations); err != nil {
+				return rates, err
+			}
+		}
+	}
+	return [2]float64{sides[0].rate(), sides[1].rate()}, nil
 }
 
 func megabytes(rate float64) string { return fmt.Sprintf("%.1f", rate/1e6) }
@@ -195,12 +201,11 @@ func (s retrServer) open(connections, messages int) (*retrSessions, error) {
 	return sessions, nil
 }
 
-// close drops the sessions: without QUIT nothing leaves. It may be repeated.
+// close drops the sessions: without QUIT nothing leaves.
 func (s *retrSessions) close() {
 	for _, c := range s.clients {
 		c.Close()
 	}
-	s.clients = nil
 }
 
 func (s *retrSessions) rate() float64 { return float64(s.octets) / s.took.Seconds() }

@@ -20,10 +20,12 @@ type storeBox struct {
 	run     string // the sockets' folder: a Unix socket's path has 107 octets at most
 	log     *os.File
 	reaper  *supervisor.Reaper
+	service *supervisor.Supervisor
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
 	account []byte
+	mail    []byte // what is put
 	pop3    *contract.Client[contract.Pop3Service]
 	fetcher *contract.Client[contract.FetcherService]
 }
@@ -33,7 +35,7 @@ const startTimeout = time.Minute
 
 // startStore starts the store's process and returns when it serves.
 func startStore(ctx context.Context, cfg config, dir string) (b *storeBox, err error) {
-	b = &storeBox{data: filepath.Join(dir, "store")}
+	b = &storeBox{data: filepath.Join(dir, "store"), mail: sampleMail(bodySize)}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -62,6 +64,7 @@ func startStore(ctx context.Context, cfg config, dir string) (b *storeBox, err e
 		return nil, errors.Join(err, b.log.Close(), os.RemoveAll(b.run))
 	}
 	// Not ctx's end: the store ends behind its callers.
+	b.service = s
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
 	b.running.Go(func() { s.Run(running) })
@@ -129,12 +132,23 @@ func (b *storeBox) accept(ctx context.Context, look <-chan struct{}) error {
 		if v.None {
 			continue
 		}
-		_, err = contract.Call(ctx, b.fetcher, contract.FetcherService.AnswerVerification, &contract.AnswerVerificationRequest{
+		// Its answer comes about when the login's does, which ends ctx.
+		_, err = contract.Call(context.WithoutCancel(ctx), b.fetcher, contract.FetcherService.AnswerVerification, &contract.AnswerVerificationRequest{
 			Id: v.Id, Verified: contract.Verified_VERIFIED_ACCEPTED,
 		})
-		if ctx.Err() != nil {
-			return nil // the login was answered
-		}
 		return err
 	}
+}
+
+// cpu gives the CPU time that the store's process and this one have used.
+func (b *storeBox) cpu(ctx context.Context) (store, caller time.Duration, err error) {
+	status := b.service.Status(ctx)
+	if len(status) != 1 || status[0].PID == 0 {
+		return 0, 0, errors.New("the store has no process")
+	}
+	if store, err = cpuOf(status[0].PID); err != nil {
+		return 0, 0, err
+	}
+	caller, err = ownCPU()
+	return store, caller, err
 }

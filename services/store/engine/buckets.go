@@ -37,7 +37,7 @@ func (b Bucket) String() string {
 }
 
 // bucketKeys are the names as bbolt takes them, made once: each row that is read needs one.
-var bucketKeys = func() (keys [Conditions + 1][]byte) {
+var bucketKeys = func() (keys [1 << 8][]byte) {
 	for b, name := range bucketNames {
 		keys[b] = []byte(name)
 	}
