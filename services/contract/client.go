@@ -80,7 +80,7 @@ func (c *conn) dial(ctx context.Context, options ...ttrpc.ClientOpts) (*ttrpc.Cl
 		return nil, err
 	}
 	log.L.Logger.SetOutput(io.Discard) // ttrpc's own log, past ours
-	return ttrpc.NewClient(nc, options...), nil
+	return ttrpc.NewClient(newFramed(nc), options...), nil
 }
 
 // forget ends a connection that broke, so that the next call dials anew.

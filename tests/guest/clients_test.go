@@ -15,7 +15,7 @@ import (
 	"postroom/tools/provider"
 )
 
-// inGuest are the clients that poll the booted image.
+// inGuest are the clients that poll the booted image, the first one first.
 var inGuest = []string{"poplib", "curl", "fetchmail"}
 
 // littleMemory is what an appliance makes do with, a mail of 20 MiB included.
@@ -32,7 +32,7 @@ func TestDeliveryIsInTheSecondPoll(t *testing.T) {
 	}
 	for _, client := range mailclient.All {
 		if slices.Contains(inGuest, client.Name) {
-			t.Run(client.Name, func(t *testing.T) { twoPolls(t, b, p, client) })
+			t.Run(client.Name, func(t *testing.T) { twoPolls(t, b, p, client, client.Name == inGuest[0]) })
 		}
 	}
 	b.down()
@@ -52,7 +52,8 @@ func TestDeliveryIsInTheSecondPoll(t *testing.T) {
 	b.down()
 }
 
-func twoPolls(t *testing.T, b *box, p *provider.Provider, client mailclient.Client) {
+// twoPolls fills both mailboxes and polls each account twice; isNew: for the first time.
+func twoPolls(t *testing.T, b *box, p *provider.Provider, client mailclient.Client, isNew bool) {
 	var samples [][]byte
 	for _, s := range provider.Samples() {
 		samples = append(samples, s.Message)
@@ -67,13 +68,15 @@ func twoPolls(t *testing.T, b *box, p *provider.Provider, client mailclient.Clie
 			t.Fatal(err)
 		}
 		poll := mailclient.Poll{Addr: b.pop3, CA: ca, Name: name, Dir: dir}
-		if got := client.Run(t, poll); len(got) != 0 {
-			t.Errorf("%s: the first poll got %d mails", name, len(got))
+		// The fetch that the poll before asked for may have found the first of them already: not so for a new account.
+		first := client.Run(t, poll)
+		if isNew && len(first) != 0 {
+			t.Errorf("%s: the first poll got %d mails", name, len(first))
 		}
-		b.until("validated mail", hosted.Waiting(name, uint64(len(samples))))
-		got := client.Run(t, poll)
+		b.until("validated mail", hosted.Waiting(name, uint64(len(samples)-len(first))))
+		got := append(first, client.Run(t, poll)...)
 		if missing, extra := client.Compare(samples, got); missing != 0 || extra != 0 {
-			t.Errorf("%s: the second poll got %d mails; %d are missing, %d are others", name, len(got), missing, extra)
+			t.Errorf("%s: both polls got %d mails; %d are missing, %d are others", name, len(got), missing, extra)
 		}
 		if left, err := p.Count(user); err != nil || left != 0 {
 			t.Errorf("%s: the provider still holds %d mails, %v", name, left, err)
@@ -90,7 +93,7 @@ func TestBoardPC(t *testing.T) {
 	t.Log(b.wait("from PID 1 to POP3 accepting"))
 	for _, client := range mailclient.All {
 		if client.Name == "curl" {
-			twoPolls(t, b, p, client)
+			twoPolls(t, b, p, client, true)
 		}
 	}
 	b.down()
