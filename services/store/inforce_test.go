@@ -88,6 +88,7 @@ func TestIntakeStopsAtTheReserve(t *testing.T) {
 		}
 		return nil
 	})
+	b.room.left.Store(0) // the disk is looked at once in a while
 	f := fetcher{b.Store}
 	_, err := f.Put(t.Context(), &contract.PutRequest{Account: account, Mails: []*contract.PutMail{mailOf(2)}})
 	if !errors.Is(err, contract.ErrFull) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"postroom/services/contract"
 	"postroom/services/store/engine"
@@ -30,11 +31,18 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 	if err := checkPut(q); err != nil {
 		return nil, err
 	}
-	if answer, err := f.answeredBefore(q); err != nil || answer != nil {
-		return answer, err
+	octets := 0
+	for _, m := range q.Mails {
+		octets += segment.HeaderSize + len(m.Body)
 	}
-	if err := f.mayTakeIn(ctx); err != nil {
-		return nil, err
+	full := f.mayTakeIn(ctx, octets)
+	if full != nil || slices.ContainsFunc(q.Mails, func(m *contract.PutMail) bool { return m.Upload != 0 }) {
+		if answer, err := f.answeredBefore(q); err != nil || answer != nil {
+			return answer, err
+		}
+	}
+	if full != nil {
+		return nil, full
 	}
 	var bodies []segment.Body
 	var large []segment.Location
@@ -86,7 +94,8 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 	return answer, nil
 }
 
-// answeredBefore gives the answer to a put that comes again whole: its uploads may be forgotten by now.
+// answeredBefore gives the answer to a put that comes again whole where the commit can't tell: its uploads may be
+// forgotten by now, or the disk be full.
 func (f fetcher) answeredBefore(q *contract.PutRequest) (*contract.PutResponse, error) {
 	answer := &contract.PutResponse{}
 	err := f.db.View(func(r *engine.Reader) error {

@@ -48,6 +48,7 @@ type Store struct {
 	verify   broker
 	workers  workers
 	uploads  uploads
+	room     room
 
 	reportMu sync.Mutex // guards what the supervisor reported last
 	report   *contract.ReportServicesRequest

@@ -47,7 +47,7 @@ func (s *Store) sweepLoop(ctx context.Context) {
 
 // lookForSpace keeps the condition of a full disk true while no mail comes.
 func (s *Store) lookForSpace(ctx context.Context) error {
-	if err := s.mayTakeIn(ctx); !errors.Is(err, contract.ErrFull) {
+	if err := s.lookAtDisk(ctx); !errors.Is(err, contract.ErrFull) {
 		return err
 	}
 	return nil

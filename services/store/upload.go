@@ -157,7 +157,7 @@ func (f fetcher) BeginUpload(ctx context.Context, q *contract.BeginUploadRequest
 	if err != nil {
 		return nil, err
 	}
-	if err := f.mayTakeIn(ctx); err != nil {
+	if err := f.lookAtDisk(ctx); err != nil {
 		return nil, err
 	}
 	id, err := f.uploads.begin(account)
@@ -168,7 +168,7 @@ func (f fetcher) AppendUpload(ctx context.Context, q *contract.AppendUploadReque
 	if len(q.Chunk) == 0 || len(q.Chunk) > contract.MaxPut {
 		return nil, fmt.Errorf("%w: chunk of %d octets, not 1 to %d", contract.ErrInvalid, len(q.Chunk), contract.MaxPut)
 	}
-	if err := f.mayTakeIn(ctx); err != nil {
+	if err := f.mayTakeIn(ctx, len(q.Chunk)); err != nil {
 		return nil, err
 	}
 	up, err := f.uploads.get(q.Upload)
