@@ -14,16 +14,15 @@ const KeepPuts = 24 * time.Hour
 
 // Conditions: what a lasting one in the health table is named.
 const (
-	ConditionLoginRefused  = "login-refused"  // subject: account
-	ConditionLoginData     = "login-data"     // login data that can't be decrypted; subject: account
-	ConditionProvider      = "provider"       // a provider that can't be reached or doesn't do; subject: account
-	ConditionDiskFull      = "disk-full"      // intake stops
-	ConditionSettings      = "settings"       // a settings file was not applied; subject: its source
-	ConditionClock         = "clock"          // the clock is not known to be good: nothing expires
-	ConditionDamage        = "damage"         // bytes that don't fit their checksum; subject: where
-	ConditionUnknownRecord = "unknown-record" // a record of a version that this program doesn't know
-	ConditionService       = "service"        // a service that doesn't stay up; subject: its name
-	ConditionTooLarge      = "too-large"      // a mail over the limit stays at the provider; subject: account
+	ConditionLoginRefused = "login-refused" // subject: account
+	ConditionLoginData    = "login-data"    // login data that can't be decrypted; subject: account
+	ConditionProvider     = "provider"      // a provider that can't be reached or doesn't do; subject: account
+	ConditionDiskFull     = "disk-full"     // intake stops
+	ConditionSettings     = "settings"      // a settings file was not applied; subject: its source
+	ConditionClock        = "clock"         // the clock is not known to be good: nothing expires
+	ConditionDamage       = "damage"        // bytes that don't fit their checksum; subject: where
+	ConditionService      = "service"       // a service that doesn't stay up; subject: its name
+	ConditionTooLarge     = "too-large"     // a mail over the limit stays at the provider; subject: account
 )
 
 // Queue names, as logs, status and exports have them.

@@ -159,11 +159,6 @@ func (g *Guest) PowerButton(ctx context.Context) error {
 	return monitor(ctx, g.monitor(), "system_powerdown")
 }
 
-// CtrlAltDel presses these keys.
-func (g *Guest) CtrlAltDel(ctx context.Context) error {
-	return monitor(ctx, g.monitor(), "sendkey ctrl-alt-delete")
-}
-
 // Close cuts the power unless the guest has ended, and removes the temporary folder.
 func (g *Guest) Close() error {
 	g.Kill()

@@ -48,9 +48,6 @@ type Conn struct {
 	password wire.Secret // that was sent; masked in what comes
 }
 
-// Host is the name that the session's certificate was valid for.
-func (c *Conn) Host() string { return c.host }
-
 // Address is the provider's address and port, for the log.
 func (c *Conn) Address() string { return c.wire.RemoteAddr().String() }
 
