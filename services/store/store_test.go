@@ -138,7 +138,7 @@ func accepts(password string) func() string { return func() string { return pass
 
 func (b *box) login(name, password, address string) *contract.LoginResponse {
 	b.t.Helper()
-	answer, err := pop3{b.Store}.Login(b.t.Context(), &contract.LoginRequest{Name: name, Password: password, Address: address, Tls: true})
+	answer, err := pop3{b.Store}.Login(b.t.Context(), &contract.LoginRequest{Name: name, Password: password, Address: address})
 	if err != nil {
 		b.t.Fatal(err)
 	}
