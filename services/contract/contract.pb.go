@@ -1971,7 +1971,7 @@ type LedgerRow struct {
 	Reason        LedgerReason           `protobuf:"varint,8,opt,name=reason,proto3,enum=postroom.v1.LedgerReason" json:"reason,omitempty"`
 	First         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first,proto3" json:"first,omitempty"`         // the row was made, or the first of the HELD rows that it took the place of
 	Octets        uint64                 `protobuf:"varint,10,opt,name=octets,proto3" json:"octets,omitempty"`     // HELD for its size: of the version that is stored, the longest
-	Versions      [][]byte               `protobuf:"bytes,11,rep,name=versions,proto3" json:"versions,omitempty"`  // HELD for its size: SHA-256 of what each session gave, oldest first
+	Versions      [][]byte               `protobuf:"bytes,11,rep,name=versions,proto3" json:"versions,omitempty"`  // HELD for its size: SHA-256 of what each session gave, oldest first; the newest 64
 	Accepted      bool                   `protobuf:"varint,12,opt,name=accepted,proto3" json:"accepted,omitempty"` // LEFT for its size: the owner lets the provider's copy be deleted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2720,6 +2720,7 @@ type MarkLedgerRequest struct {
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	Marks         []*LedgerMark          `protobuf:"bytes,2,rep,name=marks,proto3" json:"marks,omitempty"`
 	Held          []*LedgerRow           `protobuf:"bytes,3,rep,name=held,proto3" json:"held,omitempty"` // new rows in state HELD, TWIN, without a body (id is the store's to set)
+	Key           []byte                 `protobuf:"bytes,30,opt,name=key,proto3" json:"key,omitempty"`  // 16 octets, as a put's: the rows of `held` are made once, however often the call comes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2771,6 +2772,13 @@ func (x *MarkLedgerRequest) GetMarks() []*LedgerMark {
 func (x *MarkLedgerRequest) GetHeld() []*LedgerRow {
 	if x != nil {
 		return x.Held
+	}
+	return nil
+}
+
+func (x *MarkLedgerRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
 	}
 	return nil
 }
@@ -4954,11 +4962,12 @@ const file_contract_proto_rawDesc = "" +
 	"\x14AppendUploadResponse\",\n" +
 	"\x12AbortUploadRequest\x12\x16\n" +
 	"\x06upload\x18\x01 \x01(\x04R\x06upload\"\x15\n" +
-	"\x13AbortUploadResponse\"\x88\x01\n" +
+	"\x13AbortUploadResponse\"\x9a\x01\n" +
 	"\x11MarkLedgerRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12-\n" +
 	"\x05marks\x18\x02 \x03(\v2\x17.postroom.v1.LedgerMarkR\x05marks\x12*\n" +
-	"\x04held\x18\x03 \x03(\v2\x16.postroom.v1.LedgerRowR\x04held\"L\n" +
+	"\x04held\x18\x03 \x03(\v2\x16.postroom.v1.LedgerRowR\x04held\x12\x10\n" +
+	"\x03key\x18\x1e \x01(\fR\x03key\"L\n" +
 	"\n" +
 	"LedgerMark\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
