@@ -146,6 +146,7 @@ const (
 	LedgerState_STORED             LedgerState = 2
 	LedgerState_DELE_SENT          LedgerState = 3
 	LedgerState_DELE_ACKED         LedgerState = 4
+	LedgerState_LEFT               LedgerState = 5 // its copy stays at the provider; something else was let through in its place
 )
 
 // Enum value maps for LedgerState.
@@ -156,6 +157,7 @@ var (
 		2: "STORED",
 		3: "DELE_SENT",
 		4: "DELE_ACKED",
+		5: "LEFT",
 	}
 	LedgerState_value = map[string]int32{
 		"LEDGER_UNSPECIFIED": 0,
@@ -163,6 +165,7 @@ var (
 		"STORED":             2,
 		"DELE_SENT":          3,
 		"DELE_ACKED":         4,
+		"LEFT":               5,
 	}
 )
 
@@ -191,6 +194,60 @@ func (x LedgerState) Number() protoreflect.EnumNumber {
 // Deprecated: Use LedgerState.Descriptor instead.
 func (LedgerState) EnumDescriptor() ([]byte, []int) {
 	return file_contract_proto_rawDescGZIP(), []int{2}
+}
+
+// LedgerReason says why a row is HELD or LEFT.
+type LedgerReason int32
+
+const (
+	LedgerReason_REASON_UNSPECIFIED LedgerReason = 0
+	LedgerReason_TWIN               LedgerReason = 1 // HELD: another number gave the same bytes; nothing of it is stored
+	LedgerReason_SIZE               LedgerReason = 2 // HELD: stored, but not in the In Queue: it's empty, or its length isn't what LIST said. LEFT: no two
+	// sessions gave the same, and the longest was let through, marked
+	LedgerReason_LARGE LedgerReason = 3 // LEFT: it's over the limit of one mail, and a notice was let through
+)
+
+// Enum value maps for LedgerReason.
+var (
+	LedgerReason_name = map[int32]string{
+		0: "REASON_UNSPECIFIED",
+		1: "TWIN",
+		2: "SIZE",
+		3: "LARGE",
+	}
+	LedgerReason_value = map[string]int32{
+		"REASON_UNSPECIFIED": 0,
+		"TWIN":               1,
+		"SIZE":               2,
+		"LARGE":              3,
+	}
+)
+
+func (x LedgerReason) Enum() *LedgerReason {
+	p := new(LedgerReason)
+	*p = x
+	return p
+}
+
+func (x LedgerReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LedgerReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_contract_proto_enumTypes[3].Descriptor()
+}
+
+func (LedgerReason) Type() protoreflect.EnumType {
+	return &file_contract_proto_enumTypes[3]
+}
+
+func (x LedgerReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LedgerReason.Descriptor instead.
+func (LedgerReason) EnumDescriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{3}
 }
 
 type LoginResponse_Outcome int32
@@ -229,11 +286,11 @@ func (x LoginResponse_Outcome) String() string {
 }
 
 func (LoginResponse_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_contract_proto_enumTypes[3].Descriptor()
+	return file_contract_proto_enumTypes[4].Descriptor()
 }
 
 func (LoginResponse_Outcome) Type() protoreflect.EnumType {
-	return &file_contract_proto_enumTypes[3]
+	return &file_contract_proto_enumTypes[4]
 }
 
 func (x LoginResponse_Outcome) Number() protoreflect.EnumNumber {
@@ -651,7 +708,6 @@ type LoginRequest struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // the compound name as typed
 	Password      string                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"` // the client's IP address
-	Tls           bool                   `protobuf:"varint,4,opt,name=tls,proto3" json:"tls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -705,13 +761,6 @@ func (x *LoginRequest) GetAddress() string {
 		return x.Address
 	}
 	return ""
-}
-
-func (x *LoginRequest) GetTls() bool {
-	if x != nil {
-		return x.Tls
-	}
-	return false
 }
 
 type LoginResponse struct {
@@ -1704,6 +1753,8 @@ type BeginFetchResponse struct {
 	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
 	Port          uint32                 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
 	Password      string                 `protobuf:"bytes,4,opt,name=password,proto3" json:"password,omitempty"`
+	Misfits       uint32                 `protobuf:"varint,5,opt,name=misfits,proto3" json:"misfits,omitempty"`                      // as the last EndFetch said
+	ClockGood     bool                   `protobuf:"varint,6,opt,name=clock_good,json=clockGood,proto3" json:"clock_good,omitempty"` // nothing is deleted by age without
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1766,6 +1817,20 @@ func (x *BeginFetchResponse) GetPassword() string {
 	return ""
 }
 
+func (x *BeginFetchResponse) GetMisfits() uint32 {
+	if x != nil {
+		return x.Misfits
+	}
+	return 0
+}
+
+func (x *BeginFetchResponse) GetClockGood() bool {
+	if x != nil {
+		return x.ClockGood
+	}
+	return false
+}
+
 type EndFetchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -1773,9 +1838,8 @@ type EndFetchRequest struct {
 	Refused       bool                   `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`                              // definitely refused, DESIGN's words
 	ProviderText  string                 `protobuf:"bytes,4,opt,name=provider_text,json=providerText,proto3" json:"provider_text,omitempty"` // the provider's own words, or what went wrong
 	NextFetch     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=next_fetch,json=nextFetch,proto3" json:"next_fetch,omitempty"`          // for status; zero: not planned
-	Stored        uint64                 `protobuf:"varint,6,opt,name=stored,proto3" json:"stored,omitempty"`                                // messages
-	Deleted       uint64                 `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`                              // messages, acknowledged by +OK to QUIT
 	Lasting       bool                   `protobuf:"varint,8,opt,name=lasting,proto3" json:"lasting,omitempty"`                              // it failed by the provider, and by more than a moment's state: a condition says so
+	Misfits       uint32                 `protobuf:"varint,9,opt,name=misfits,proto3" json:"misfits,omitempty"`                              // mails in a row that came the same twice, and with another length than LIST said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1845,25 +1909,18 @@ func (x *EndFetchRequest) GetNextFetch() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *EndFetchRequest) GetStored() uint64 {
-	if x != nil {
-		return x.Stored
-	}
-	return 0
-}
-
-func (x *EndFetchRequest) GetDeleted() uint64 {
-	if x != nil {
-		return x.Deleted
-	}
-	return 0
-}
-
 func (x *EndFetchRequest) GetLasting() bool {
 	if x != nil {
 		return x.Lasting
 	}
 	return false
+}
+
+func (x *EndFetchRequest) GetMisfits() uint32 {
+	if x != nil {
+		return x.Misfits
+	}
+	return 0
 }
 
 type EndFetchResponse struct {
@@ -1911,6 +1968,11 @@ type LedgerRow struct {
 	Sha256        []byte                 `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	HeaderDigest  []byte                 `protobuf:"bytes,6,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
 	Changed       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=changed,proto3" json:"changed,omitempty"`
+	Reason        LedgerReason           `protobuf:"varint,8,opt,name=reason,proto3,enum=postroom.v1.LedgerReason" json:"reason,omitempty"`
+	First         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first,proto3" json:"first,omitempty"`         // the row was made, or the first of the HELD rows that it took the place of
+	Octets        uint64                 `protobuf:"varint,10,opt,name=octets,proto3" json:"octets,omitempty"`     // HELD for its size: of the version that is stored, the longest
+	Versions      [][]byte               `protobuf:"bytes,11,rep,name=versions,proto3" json:"versions,omitempty"`  // HELD for its size: SHA-256 of what each session gave, oldest first; the newest 64
+	Accepted      bool                   `protobuf:"varint,12,opt,name=accepted,proto3" json:"accepted,omitempty"` // LEFT for its size: the owner lets the provider's copy be deleted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1992,6 +2054,41 @@ func (x *LedgerRow) GetChanged() *timestamppb.Timestamp {
 		return x.Changed
 	}
 	return nil
+}
+
+func (x *LedgerRow) GetReason() LedgerReason {
+	if x != nil {
+		return x.Reason
+	}
+	return LedgerReason_REASON_UNSPECIFIED
+}
+
+func (x *LedgerRow) GetFirst() *timestamppb.Timestamp {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *LedgerRow) GetOctets() uint64 {
+	if x != nil {
+		return x.Octets
+	}
+	return 0
+}
+
+func (x *LedgerRow) GetVersions() [][]byte {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *LedgerRow) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
 }
 
 type ListLedgerRequest struct {
@@ -2158,7 +2255,9 @@ type PutMail struct {
 	HeaderDigest  []byte                 `protobuf:"bytes,4,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
 	Body          []byte                 `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"` // at most MaxPut octets together with the other mails of the call; or:
 	Upload        uint64                 `protobuf:"varint,6,opt,name=upload,proto3" json:"upload,omitempty"`
-	Replaces      uint64                 `protobuf:"varint,7,opt,name=replaces,proto3" json:"replaces,omitempty"` // a HELD ledger row that this mail takes the place of; 0: none
+	Replaces      uint64                 `protobuf:"varint,7,opt,name=replaces,proto3" json:"replaces,omitempty"` // a HELD or LEFT ledger row that this mail takes the place of; 0: none
+	Hold          bool                   `protobuf:"varint,8,opt,name=hold,proto3" json:"hold,omitempty"`         // HELD for its size; the longer one of it and of what the replaced row held stays stored
+	Notice        bool                   `protobuf:"varint,9,opt,name=notice,proto3" json:"notice,omitempty"`     // LEFT, LARGE: the body is Postroom's own notice, size and UIDL are the mail's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2240,6 +2339,20 @@ func (x *PutMail) GetReplaces() uint64 {
 		return x.Replaces
 	}
 	return 0
+}
+
+func (x *PutMail) GetHold() bool {
+	if x != nil {
+		return x.Hold
+	}
+	return false
+}
+
+func (x *PutMail) GetNotice() bool {
+	if x != nil {
+		return x.Notice
+	}
+	return false
 }
 
 type PutResponse struct {
@@ -2606,7 +2719,8 @@ type MarkLedgerRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	Marks         []*LedgerMark          `protobuf:"bytes,2,rep,name=marks,proto3" json:"marks,omitempty"`
-	Held          []*LedgerRow           `protobuf:"bytes,3,rep,name=held,proto3" json:"held,omitempty"` // new rows in state HELD, without a body (id is the store's to set)
+	Held          []*LedgerRow           `protobuf:"bytes,3,rep,name=held,proto3" json:"held,omitempty"` // new rows in state HELD, TWIN, without a body (id is the store's to set)
+	Key           []byte                 `protobuf:"bytes,30,opt,name=key,proto3" json:"key,omitempty"`  // 16 octets, as a put's: the rows of `held` are made once, however often the call comes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2662,10 +2776,19 @@ func (x *MarkLedgerRequest) GetHeld() []*LedgerRow {
 	return nil
 }
 
+func (x *MarkLedgerRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 type LedgerMark struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	State         LedgerState            `protobuf:"varint,2,opt,name=state,proto3,enum=postroom.v1.LedgerState" json:"state,omitempty"` // STORED, DELE_SENT or DELE_ACKED; LEDGER_UNSPECIFIED removes a HELD row
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// STORED, DELE_SENT, DELE_ACKED or LEFT. A row HELD for its size becomes STORED (its mail enters the In Queue), LEFT
+	// or DELE_ACKED (the same, marked as incomplete). LEDGER_UNSPECIFIED removes a HELD row without a body, or a LEFT one.
+	State         LedgerState `protobuf:"varint,2,opt,name=state,proto3,enum=postroom.v1.LedgerState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2844,7 +2967,8 @@ type TakeResponse struct {
 	Id            uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
 	Account       []byte                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
 	Body          *Body                  `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
-	Deaths        uint32                 `protobuf:"varint,5,opt,name=deaths,proto3" json:"deaths,omitempty"` // how often a validator died while it had this message
+	Deaths        uint32                 `protobuf:"varint,5,opt,name=deaths,proto3" json:"deaths,omitempty"`         // how often a validator died while it had this message
+	Incomplete    bool                   `protobuf:"varint,6,opt,name=incomplete,proto3" json:"incomplete,omitempty"` // the provider gave it differently each time: this is the longest, and is marked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2912,6 +3036,13 @@ func (x *TakeResponse) GetDeaths() uint32 {
 		return x.Deaths
 	}
 	return 0
+}
+
+func (x *TakeResponse) GetIncomplete() bool {
+	if x != nil {
+		return x.Incomplete
+	}
+	return false
 }
 
 type SettleRequest struct {
@@ -3676,7 +3807,7 @@ func (x *AccountStatus) GetWaiting() uint64 {
 
 type QueueStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"` // in | out | retrieved
+	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"` // held | in | out | retrieved
 	Messages      uint64                 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
 	Octets        uint64                 `protobuf:"varint,3,opt,name=octets,proto3" json:"octets,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -4692,12 +4823,11 @@ const file_contract_proto_rawDesc = "" +
 	"\x06length\x18\x03 \x01(\x04R\x06length\x12\x16\n" +
 	"\x06crc32c\x18\x04 \x01(\rR\x06crc32c\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12\x19\n" +
-	"\bopen_end\x18\x06 \x01(\bR\aopenEnd\"j\n" +
+	"\bopen_end\x18\x06 \x01(\bR\aopenEnd\"^\n" +
 	"\fLoginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bpassword\x18\x02 \x01(\tR\bpassword\x12\x18\n" +
-	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x10\n" +
-	"\x03tls\x18\x04 \x01(\bR\x03tls\"\xe3\x01\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddressJ\x04\b\x04\x10\x05\"\xe3\x01\n" +
 	"\rLoginResponse\x12<\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\".postroom.v1.LoginResponse.OutcomeR\aoutcome\x12\x18\n" +
 	"\aaccount\x18\x02 \x01(\fR\aaccount\x12\x12\n" +
@@ -4763,23 +4893,25 @@ const file_contract_proto_rawDesc = "" +
 	"\x04text\x18\x03 \x01(\tR\x04text\"\x1c\n" +
 	"\x1aAnswerVerificationResponse\"-\n" +
 	"\x11BeginFetchRequest\x12\x18\n" +
-	"\aaccount\x18\x01 \x01(\fR\aaccount\"n\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\"\xa7\x01\n" +
 	"\x12BeginFetchResponse\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x03 \x01(\rR\x04port\x12\x1a\n" +
-	"\bpassword\x18\x04 \x01(\tR\bpassword\"\x8f\x02\n" +
+	"\bpassword\x18\x04 \x01(\tR\bpassword\x12\x18\n" +
+	"\amisfits\x18\x05 \x01(\rR\amisfits\x12\x1d\n" +
+	"\n" +
+	"clock_good\x18\x06 \x01(\bR\tclockGood\"\x83\x02\n" +
 	"\x0fEndFetchRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x1c\n" +
 	"\tsucceeded\x18\x02 \x01(\bR\tsucceeded\x12\x18\n" +
 	"\arefused\x18\x03 \x01(\bR\arefused\x12#\n" +
 	"\rprovider_text\x18\x04 \x01(\tR\fproviderText\x129\n" +
 	"\n" +
-	"next_fetch\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tnextFetch\x12\x16\n" +
-	"\x06stored\x18\x06 \x01(\x04R\x06stored\x12\x18\n" +
-	"\adeleted\x18\a \x01(\x04R\adeleted\x12\x18\n" +
-	"\alasting\x18\b \x01(\bR\alasting\"\x12\n" +
-	"\x10EndFetchResponse\"\xe6\x01\n" +
+	"next_fetch\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tnextFetch\x12\x18\n" +
+	"\alasting\x18\b \x01(\bR\alasting\x12\x18\n" +
+	"\amisfits\x18\t \x01(\rR\amisfitsJ\x04\b\x06\x10\aJ\x04\b\a\x10\b\"\x12\n" +
+	"\x10EndFetchResponse\"\x9b\x03\n" +
 	"\tLedgerRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.postroom.v1.LedgerStateR\x05state\x12\x12\n" +
@@ -4787,7 +4919,13 @@ const file_contract_proto_rawDesc = "" +
 	"\x04size\x18\x04 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12#\n" +
 	"\rheader_digest\x18\x06 \x01(\fR\fheaderDigest\x124\n" +
-	"\achanged\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\achanged\"C\n" +
+	"\achanged\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\achanged\x121\n" +
+	"\x06reason\x18\b \x01(\x0e2\x19.postroom.v1.LedgerReasonR\x06reason\x120\n" +
+	"\x05first\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05first\x12\x16\n" +
+	"\x06octets\x18\n" +
+	" \x01(\x04R\x06octets\x12\x1a\n" +
+	"\bversions\x18\v \x03(\fR\bversions\x12\x1a\n" +
+	"\baccepted\x18\f \x01(\bR\baccepted\"C\n" +
 	"\x11ListLedgerRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\"T\n" +
@@ -4797,7 +4935,7 @@ const file_contract_proto_rawDesc = "" +
 	"\n" +
 	"PutRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12*\n" +
-	"\x05mails\x18\x02 \x03(\v2\x14.postroom.v1.PutMailR\x05mails\"\xb0\x01\n" +
+	"\x05mails\x18\x02 \x03(\v2\x14.postroom.v1.PutMailR\x05mails\"\xdc\x01\n" +
 	"\aPutMail\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\fR\x04uidl\x12\x12\n" +
@@ -4805,7 +4943,9 @@ const file_contract_proto_rawDesc = "" +
 	"\rheader_digest\x18\x04 \x01(\fR\fheaderDigest\x12\x12\n" +
 	"\x04body\x18\x05 \x01(\fR\x04body\x12\x16\n" +
 	"\x06upload\x18\x06 \x01(\x04R\x06upload\x12\x1a\n" +
-	"\breplaces\x18\a \x01(\x04R\breplaces\"?\n" +
+	"\breplaces\x18\a \x01(\x04R\breplaces\x12\x12\n" +
+	"\x04hold\x18\b \x01(\bR\x04hold\x12\x16\n" +
+	"\x06notice\x18\t \x01(\bR\x06notice\"?\n" +
 	"\vPutResponse\x120\n" +
 	"\aresults\x18\x01 \x03(\v2\x16.postroom.v1.PutResultR\aresults\"3\n" +
 	"\tPutResult\x12\x0e\n" +
@@ -4822,11 +4962,12 @@ const file_contract_proto_rawDesc = "" +
 	"\x14AppendUploadResponse\",\n" +
 	"\x12AbortUploadRequest\x12\x16\n" +
 	"\x06upload\x18\x01 \x01(\x04R\x06upload\"\x15\n" +
-	"\x13AbortUploadResponse\"\x88\x01\n" +
+	"\x13AbortUploadResponse\"\x9a\x01\n" +
 	"\x11MarkLedgerRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12-\n" +
 	"\x05marks\x18\x02 \x03(\v2\x17.postroom.v1.LedgerMarkR\x05marks\x12*\n" +
-	"\x04held\x18\x03 \x03(\v2\x16.postroom.v1.LedgerRowR\x04held\"L\n" +
+	"\x04held\x18\x03 \x03(\v2\x16.postroom.v1.LedgerRowR\x04held\x12\x10\n" +
+	"\x03key\x18\x1e \x01(\fR\x03key\"L\n" +
 	"\n" +
 	"LedgerMark\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
@@ -4835,13 +4976,16 @@ const file_contract_proto_rawDesc = "" +
 	"\vWorkRequest\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\x04R\x06worker\"%\n" +
 	"\vTakeRequest\x12\x16\n" +
-	"\x06worker\x18\x01 \x01(\x04R\x06worker\"\x8b\x01\n" +
+	"\x06worker\x18\x01 \x01(\x04R\x06worker\"\xab\x01\n" +
 	"\fTakeResponse\x12\x12\n" +
 	"\x04none\x18\x01 \x01(\bR\x04none\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x18\n" +
 	"\aaccount\x18\x03 \x01(\fR\aaccount\x12%\n" +
 	"\x04body\x18\x04 \x01(\v2\x11.postroom.v1.BodyR\x04body\x12\x16\n" +
-	"\x06deaths\x18\x05 \x01(\rR\x06deaths\"i\n" +
+	"\x06deaths\x18\x05 \x01(\rR\x06deaths\x12\x1e\n" +
+	"\n" +
+	"incomplete\x18\x06 \x01(\bR\n" +
+	"incomplete\"i\n" +
 	"\rSettleRequest\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\x04R\x06worker\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x18\n" +
@@ -4966,7 +5110,7 @@ const file_contract_proto_rawDesc = "" +
 	"\x11VERIFIED_ACCEPTED\x10\x01\x12\x14\n" +
 	"\x10VERIFIED_REFUSED\x10\x02\x12\x14\n" +
 	"\x10VERIFIED_UNKNOWN\x10\x03\x12\x18\n" +
-	"\x14VERIFIED_NOT_ALLOWED\x10\x04*Z\n" +
+	"\x14VERIFIED_NOT_ALLOWED\x10\x04*d\n" +
 	"\vLedgerState\x12\x16\n" +
 	"\x12LEDGER_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04HELD\x10\x01\x12\n" +
@@ -4974,7 +5118,13 @@ const file_contract_proto_rawDesc = "" +
 	"\x06STORED\x10\x02\x12\r\n" +
 	"\tDELE_SENT\x10\x03\x12\x0e\n" +
 	"\n" +
-	"DELE_ACKED\x10\x042\xe8\x01\n" +
+	"DELE_ACKED\x10\x04\x12\b\n" +
+	"\x04LEFT\x10\x05*E\n" +
+	"\fLedgerReason\x12\x16\n" +
+	"\x12REASON_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04TWIN\x10\x01\x12\b\n" +
+	"\x04SIZE\x10\x02\x12\t\n" +
+	"\x05LARGE\x10\x032\xe8\x01\n" +
 	"\x06Common\x127\n" +
 	"\x05Watch\x12\x19.postroom.v1.WatchRequest\x1a\x11.postroom.v1.Look0\x01\x12P\n" +
 	"\vGetSettings\x12\x1f.postroom.v1.GetSettingsRequest\x1a .postroom.v1.GetSettingsResponse\x12S\n" +
@@ -5009,13 +5159,14 @@ const file_contract_proto_rawDesc = "" +
 	"\tApplyFile\x12\x1d.postroom.v1.ApplyFileRequest\x1a\x1e.postroom.v1.ApplyFileResponse\x12Y\n" +
 	"\x0eReportServices\x12\".postroom.v1.ReportServicesRequest\x1a#.postroom.v1.ReportServicesResponse\x12P\n" +
 	"\vReportClock\x12\x1f.postroom.v1.ReportClockRequest\x1a .postroom.v1.ReportClockResponse\x12J\n" +
-	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\x9d\b\n" +
+	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\xec\b\n" +
 	"\x05Admin\x12J\n" +
 	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse\x12P\n" +
 	"\vShowAccount\x12\x1f.postroom.v1.ShowAccountRequest\x1a .postroom.v1.ShowAccountResponse\x12I\n" +
 	"\fPauseAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12J\n" +
 	"\rResumeAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12I\n" +
-	"\fFetchAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12P\n" +
+	"\fFetchAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12M\n" +
+	"\x10AcceptIncomplete\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12P\n" +
 	"\rRemoveAccount\x12!.postroom.v1.RemoveAccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12S\n" +
 	"\fListMessages\x12 .postroom.v1.ListMessagesRequest\x1a!.postroom.v1.ListMessagesResponse\x12P\n" +
 	"\vReadMessage\x12\x1f.postroom.v1.ReadMessageRequest\x1a .postroom.v1.ReadMessageResponse\x12P\n" +
@@ -5039,219 +5190,224 @@ func file_contract_proto_rawDescGZIP() []byte {
 	return file_contract_proto_rawDescData
 }
 
-var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
 var file_contract_proto_goTypes = []any{
 	(Topic)(0),                         // 0: postroom.v1.Topic
 	(Verified)(0),                      // 1: postroom.v1.Verified
 	(LedgerState)(0),                   // 2: postroom.v1.LedgerState
-	(LoginResponse_Outcome)(0),         // 3: postroom.v1.LoginResponse.Outcome
-	(*Look)(nil),                       // 4: postroom.v1.Look
-	(*WatchRequest)(nil),               // 5: postroom.v1.WatchRequest
-	(*GetSettingsRequest)(nil),         // 6: postroom.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 7: postroom.v1.GetSettingsResponse
-	(*Condition)(nil),                  // 8: postroom.v1.Condition
-	(*SetConditionRequest)(nil),        // 9: postroom.v1.SetConditionRequest
-	(*SetConditionResponse)(nil),       // 10: postroom.v1.SetConditionResponse
-	(*Body)(nil),                       // 11: postroom.v1.Body
-	(*LoginRequest)(nil),               // 12: postroom.v1.LoginRequest
-	(*LoginResponse)(nil),              // 13: postroom.v1.LoginResponse
-	(*OpenMailboxRequest)(nil),         // 14: postroom.v1.OpenMailboxRequest
-	(*OpenMailboxResponse)(nil),        // 15: postroom.v1.OpenMailboxResponse
-	(*MailboxMessage)(nil),             // 16: postroom.v1.MailboxMessage
-	(*EndPollRequest)(nil),             // 17: postroom.v1.EndPollRequest
-	(*EndPollResponse)(nil),            // 18: postroom.v1.EndPollResponse
-	(*ReportDamageRequest)(nil),        // 19: postroom.v1.ReportDamageRequest
-	(*ReportDamageResponse)(nil),       // 20: postroom.v1.ReportDamageResponse
-	(*GetCertificateRequest)(nil),      // 21: postroom.v1.GetCertificateRequest
-	(*GetCertificateResponse)(nil),     // 22: postroom.v1.GetCertificateResponse
-	(*ListAccountsRequest)(nil),        // 23: postroom.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 24: postroom.v1.ListAccountsResponse
-	(*FetchAccount)(nil),               // 25: postroom.v1.FetchAccount
-	(*TakeVerificationRequest)(nil),    // 26: postroom.v1.TakeVerificationRequest
-	(*TakeVerificationResponse)(nil),   // 27: postroom.v1.TakeVerificationResponse
-	(*AnswerVerificationRequest)(nil),  // 28: postroom.v1.AnswerVerificationRequest
-	(*AnswerVerificationResponse)(nil), // 29: postroom.v1.AnswerVerificationResponse
-	(*BeginFetchRequest)(nil),          // 30: postroom.v1.BeginFetchRequest
-	(*BeginFetchResponse)(nil),         // 31: postroom.v1.BeginFetchResponse
-	(*EndFetchRequest)(nil),            // 32: postroom.v1.EndFetchRequest
-	(*EndFetchResponse)(nil),           // 33: postroom.v1.EndFetchResponse
-	(*LedgerRow)(nil),                  // 34: postroom.v1.LedgerRow
-	(*ListLedgerRequest)(nil),          // 35: postroom.v1.ListLedgerRequest
-	(*ListLedgerResponse)(nil),         // 36: postroom.v1.ListLedgerResponse
-	(*PutRequest)(nil),                 // 37: postroom.v1.PutRequest
-	(*PutMail)(nil),                    // 38: postroom.v1.PutMail
-	(*PutResponse)(nil),                // 39: postroom.v1.PutResponse
-	(*PutResult)(nil),                  // 40: postroom.v1.PutResult
-	(*BeginUploadRequest)(nil),         // 41: postroom.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),        // 42: postroom.v1.BeginUploadResponse
-	(*AppendUploadRequest)(nil),        // 43: postroom.v1.AppendUploadRequest
-	(*AppendUploadResponse)(nil),       // 44: postroom.v1.AppendUploadResponse
-	(*AbortUploadRequest)(nil),         // 45: postroom.v1.AbortUploadRequest
-	(*AbortUploadResponse)(nil),        // 46: postroom.v1.AbortUploadResponse
-	(*MarkLedgerRequest)(nil),          // 47: postroom.v1.MarkLedgerRequest
-	(*LedgerMark)(nil),                 // 48: postroom.v1.LedgerMark
-	(*MarkLedgerResponse)(nil),         // 49: postroom.v1.MarkLedgerResponse
-	(*WorkRequest)(nil),                // 50: postroom.v1.WorkRequest
-	(*TakeRequest)(nil),                // 51: postroom.v1.TakeRequest
-	(*TakeResponse)(nil),               // 52: postroom.v1.TakeResponse
-	(*SettleRequest)(nil),              // 53: postroom.v1.SettleRequest
-	(*SettleResponse)(nil),             // 54: postroom.v1.SettleResponse
-	(*ReleaseRequest)(nil),             // 55: postroom.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),            // 56: postroom.v1.ReleaseResponse
-	(*ApplyFileRequest)(nil),           // 57: postroom.v1.ApplyFileRequest
-	(*ApplyFileResponse)(nil),          // 58: postroom.v1.ApplyFileResponse
-	(*ServiceStatus)(nil),              // 59: postroom.v1.ServiceStatus
-	(*ReportServicesRequest)(nil),      // 60: postroom.v1.ReportServicesRequest
-	(*ReportServicesResponse)(nil),     // 61: postroom.v1.ReportServicesResponse
-	(*ReportClockRequest)(nil),         // 62: postroom.v1.ReportClockRequest
-	(*ReportClockResponse)(nil),        // 63: postroom.v1.ReportClockResponse
-	(*GetStatusRequest)(nil),           // 64: postroom.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 65: postroom.v1.GetStatusResponse
-	(*AccountStatus)(nil),              // 66: postroom.v1.AccountStatus
-	(*QueueStatus)(nil),                // 67: postroom.v1.QueueStatus
-	(*AccountRequest)(nil),             // 68: postroom.v1.AccountRequest
-	(*AccountResponse)(nil),            // 69: postroom.v1.AccountResponse
-	(*RemoveAccountRequest)(nil),       // 70: postroom.v1.RemoveAccountRequest
-	(*ShowAccountRequest)(nil),         // 71: postroom.v1.ShowAccountRequest
-	(*ShowAccountResponse)(nil),        // 72: postroom.v1.ShowAccountResponse
-	(*LedgerCount)(nil),                // 73: postroom.v1.LedgerCount
-	(*ListMessagesRequest)(nil),        // 74: postroom.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),       // 75: postroom.v1.ListMessagesResponse
-	(*HeldMessage)(nil),                // 76: postroom.v1.HeldMessage
-	(*ReadMessageRequest)(nil),         // 77: postroom.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 78: postroom.v1.ReadMessageResponse
-	(*ApplySettingsRequest)(nil),       // 79: postroom.v1.ApplySettingsRequest
-	(*ApplySettingsResponse)(nil),      // 80: postroom.v1.ApplySettingsResponse
-	(*CheckRequest)(nil),               // 81: postroom.v1.CheckRequest
-	(*CheckResponse)(nil),              // 82: postroom.v1.CheckResponse
-	(*GetFingerprintRequest)(nil),      // 83: postroom.v1.GetFingerprintRequest
-	(*GetFingerprintResponse)(nil),     // 84: postroom.v1.GetFingerprintResponse
-	(*timestamppb.Timestamp)(nil),      // 85: google.protobuf.Timestamp
+	(LedgerReason)(0),                  // 3: postroom.v1.LedgerReason
+	(LoginResponse_Outcome)(0),         // 4: postroom.v1.LoginResponse.Outcome
+	(*Look)(nil),                       // 5: postroom.v1.Look
+	(*WatchRequest)(nil),               // 6: postroom.v1.WatchRequest
+	(*GetSettingsRequest)(nil),         // 7: postroom.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 8: postroom.v1.GetSettingsResponse
+	(*Condition)(nil),                  // 9: postroom.v1.Condition
+	(*SetConditionRequest)(nil),        // 10: postroom.v1.SetConditionRequest
+	(*SetConditionResponse)(nil),       // 11: postroom.v1.SetConditionResponse
+	(*Body)(nil),                       // 12: postroom.v1.Body
+	(*LoginRequest)(nil),               // 13: postroom.v1.LoginRequest
+	(*LoginResponse)(nil),              // 14: postroom.v1.LoginResponse
+	(*OpenMailboxRequest)(nil),         // 15: postroom.v1.OpenMailboxRequest
+	(*OpenMailboxResponse)(nil),        // 16: postroom.v1.OpenMailboxResponse
+	(*MailboxMessage)(nil),             // 17: postroom.v1.MailboxMessage
+	(*EndPollRequest)(nil),             // 18: postroom.v1.EndPollRequest
+	(*EndPollResponse)(nil),            // 19: postroom.v1.EndPollResponse
+	(*ReportDamageRequest)(nil),        // 20: postroom.v1.ReportDamageRequest
+	(*ReportDamageResponse)(nil),       // 21: postroom.v1.ReportDamageResponse
+	(*GetCertificateRequest)(nil),      // 22: postroom.v1.GetCertificateRequest
+	(*GetCertificateResponse)(nil),     // 23: postroom.v1.GetCertificateResponse
+	(*ListAccountsRequest)(nil),        // 24: postroom.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),       // 25: postroom.v1.ListAccountsResponse
+	(*FetchAccount)(nil),               // 26: postroom.v1.FetchAccount
+	(*TakeVerificationRequest)(nil),    // 27: postroom.v1.TakeVerificationRequest
+	(*TakeVerificationResponse)(nil),   // 28: postroom.v1.TakeVerificationResponse
+	(*AnswerVerificationRequest)(nil),  // 29: postroom.v1.AnswerVerificationRequest
+	(*AnswerVerificationResponse)(nil), // 30: postroom.v1.AnswerVerificationResponse
+	(*BeginFetchRequest)(nil),          // 31: postroom.v1.BeginFetchRequest
+	(*BeginFetchResponse)(nil),         // 32: postroom.v1.BeginFetchResponse
+	(*EndFetchRequest)(nil),            // 33: postroom.v1.EndFetchRequest
+	(*EndFetchResponse)(nil),           // 34: postroom.v1.EndFetchResponse
+	(*LedgerRow)(nil),                  // 35: postroom.v1.LedgerRow
+	(*ListLedgerRequest)(nil),          // 36: postroom.v1.ListLedgerRequest
+	(*ListLedgerResponse)(nil),         // 37: postroom.v1.ListLedgerResponse
+	(*PutRequest)(nil),                 // 38: postroom.v1.PutRequest
+	(*PutMail)(nil),                    // 39: postroom.v1.PutMail
+	(*PutResponse)(nil),                // 40: postroom.v1.PutResponse
+	(*PutResult)(nil),                  // 41: postroom.v1.PutResult
+	(*BeginUploadRequest)(nil),         // 42: postroom.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),        // 43: postroom.v1.BeginUploadResponse
+	(*AppendUploadRequest)(nil),        // 44: postroom.v1.AppendUploadRequest
+	(*AppendUploadResponse)(nil),       // 45: postroom.v1.AppendUploadResponse
+	(*AbortUploadRequest)(nil),         // 46: postroom.v1.AbortUploadRequest
+	(*AbortUploadResponse)(nil),        // 47: postroom.v1.AbortUploadResponse
+	(*MarkLedgerRequest)(nil),          // 48: postroom.v1.MarkLedgerRequest
+	(*LedgerMark)(nil),                 // 49: postroom.v1.LedgerMark
+	(*MarkLedgerResponse)(nil),         // 50: postroom.v1.MarkLedgerResponse
+	(*WorkRequest)(nil),                // 51: postroom.v1.WorkRequest
+	(*TakeRequest)(nil),                // 52: postroom.v1.TakeRequest
+	(*TakeResponse)(nil),               // 53: postroom.v1.TakeResponse
+	(*SettleRequest)(nil),              // 54: postroom.v1.SettleRequest
+	(*SettleResponse)(nil),             // 55: postroom.v1.SettleResponse
+	(*ReleaseRequest)(nil),             // 56: postroom.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),            // 57: postroom.v1.ReleaseResponse
+	(*ApplyFileRequest)(nil),           // 58: postroom.v1.ApplyFileRequest
+	(*ApplyFileResponse)(nil),          // 59: postroom.v1.ApplyFileResponse
+	(*ServiceStatus)(nil),              // 60: postroom.v1.ServiceStatus
+	(*ReportServicesRequest)(nil),      // 61: postroom.v1.ReportServicesRequest
+	(*ReportServicesResponse)(nil),     // 62: postroom.v1.ReportServicesResponse
+	(*ReportClockRequest)(nil),         // 63: postroom.v1.ReportClockRequest
+	(*ReportClockResponse)(nil),        // 64: postroom.v1.ReportClockResponse
+	(*GetStatusRequest)(nil),           // 65: postroom.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 66: postroom.v1.GetStatusResponse
+	(*AccountStatus)(nil),              // 67: postroom.v1.AccountStatus
+	(*QueueStatus)(nil),                // 68: postroom.v1.QueueStatus
+	(*AccountRequest)(nil),             // 69: postroom.v1.AccountRequest
+	(*AccountResponse)(nil),            // 70: postroom.v1.AccountResponse
+	(*RemoveAccountRequest)(nil),       // 71: postroom.v1.RemoveAccountRequest
+	(*ShowAccountRequest)(nil),         // 72: postroom.v1.ShowAccountRequest
+	(*ShowAccountResponse)(nil),        // 73: postroom.v1.ShowAccountResponse
+	(*LedgerCount)(nil),                // 74: postroom.v1.LedgerCount
+	(*ListMessagesRequest)(nil),        // 75: postroom.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),       // 76: postroom.v1.ListMessagesResponse
+	(*HeldMessage)(nil),                // 77: postroom.v1.HeldMessage
+	(*ReadMessageRequest)(nil),         // 78: postroom.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),        // 79: postroom.v1.ReadMessageResponse
+	(*ApplySettingsRequest)(nil),       // 80: postroom.v1.ApplySettingsRequest
+	(*ApplySettingsResponse)(nil),      // 81: postroom.v1.ApplySettingsResponse
+	(*CheckRequest)(nil),               // 82: postroom.v1.CheckRequest
+	(*CheckResponse)(nil),              // 83: postroom.v1.CheckResponse
+	(*GetFingerprintRequest)(nil),      // 84: postroom.v1.GetFingerprintRequest
+	(*GetFingerprintResponse)(nil),     // 85: postroom.v1.GetFingerprintResponse
+	(*timestamppb.Timestamp)(nil),      // 86: google.protobuf.Timestamp
 }
 var file_contract_proto_depIdxs = []int32{
 	0,  // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
-	85, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	8,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
-	3,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
-	16, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
-	11, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
-	25, // 6: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
-	85, // 7: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
-	85, // 8: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
+	86, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	9,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
+	4,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
+	17, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
+	12, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
+	26, // 6: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
+	86, // 7: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
+	86, // 8: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
 	1,  // 9: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
-	85, // 10: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
+	86, // 10: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
 	2,  // 11: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
-	85, // 12: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
-	34, // 13: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
-	38, // 14: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
-	40, // 15: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
-	48, // 16: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
-	34, // 17: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
-	2,  // 18: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
-	11, // 19: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
-	59, // 20: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
-	59, // 21: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
-	66, // 22: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
-	67, // 23: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
-	8,  // 24: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
-	85, // 25: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
-	85, // 26: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
-	66, // 27: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
-	85, // 28: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
-	85, // 29: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
-	67, // 30: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
-	73, // 31: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
-	2,  // 32: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
-	76, // 33: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
-	85, // 34: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
-	5,  // 35: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
-	6,  // 36: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	9,  // 37: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
-	12, // 38: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
-	14, // 39: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
-	17, // 40: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
-	19, // 41: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
-	21, // 42: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	23, // 43: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
-	26, // 44: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
-	28, // 45: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
-	30, // 46: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
-	32, // 47: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
-	35, // 48: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	37, // 49: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
-	41, // 50: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	43, // 51: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	45, // 52: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	47, // 53: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	50, // 54: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	51, // 55: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	53, // 56: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	55, // 57: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	57, // 58: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	60, // 59: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	62, // 60: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	64, // 61: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	64, // 62: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	71, // 63: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	68, // 64: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	68, // 65: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	68, // 66: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	70, // 67: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	74, // 68: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	77, // 69: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	6,  // 70: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	79, // 71: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	79, // 72: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	81, // 73: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	83, // 74: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	21, // 75: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	4,  // 76: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	7,  // 77: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	10, // 78: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	13, // 79: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	15, // 80: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	18, // 81: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	20, // 82: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	22, // 83: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	24, // 84: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	27, // 85: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	29, // 86: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	31, // 87: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	33, // 88: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	36, // 89: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	39, // 90: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	42, // 91: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	44, // 92: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	46, // 93: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	49, // 94: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	4,  // 95: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	52, // 96: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	54, // 97: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	56, // 98: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	58, // 99: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	61, // 100: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	63, // 101: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	65, // 102: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	65, // 103: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	72, // 104: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	69, // 105: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	69, // 106: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	69, // 107: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	69, // 108: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	75, // 109: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	78, // 110: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	7,  // 111: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	80, // 112: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	80, // 113: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	82, // 114: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	84, // 115: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	22, // 116: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	76, // [76:117] is the sub-list for method output_type
-	35, // [35:76] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	86, // 12: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
+	3,  // 13: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
+	86, // 14: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
+	35, // 15: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
+	39, // 16: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
+	41, // 17: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
+	49, // 18: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
+	35, // 19: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
+	2,  // 20: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
+	12, // 21: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
+	60, // 22: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
+	60, // 23: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
+	67, // 24: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
+	68, // 25: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
+	9,  // 26: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
+	86, // 27: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
+	86, // 28: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
+	67, // 29: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
+	86, // 30: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
+	86, // 31: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
+	68, // 32: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
+	74, // 33: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
+	2,  // 34: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
+	77, // 35: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
+	86, // 36: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
+	6,  // 37: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
+	7,  // 38: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	10, // 39: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
+	13, // 40: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
+	15, // 41: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
+	18, // 42: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
+	20, // 43: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	22, // 44: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	24, // 45: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
+	27, // 46: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
+	29, // 47: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
+	31, // 48: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
+	33, // 49: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
+	36, // 50: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
+	38, // 51: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
+	42, // 52: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	44, // 53: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	46, // 54: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	48, // 55: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	51, // 56: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	52, // 57: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	54, // 58: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	56, // 59: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	58, // 60: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	61, // 61: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	63, // 62: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	65, // 63: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	65, // 64: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	72, // 65: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	69, // 66: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	69, // 67: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	69, // 68: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	69, // 69: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	71, // 70: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	75, // 71: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	78, // 72: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	7,  // 73: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	80, // 74: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	80, // 75: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	82, // 76: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	84, // 77: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	22, // 78: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	5,  // 79: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	8,  // 80: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	11, // 81: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	14, // 82: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	16, // 83: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	19, // 84: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	21, // 85: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	23, // 86: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	25, // 87: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	28, // 88: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	30, // 89: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	32, // 90: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	34, // 91: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	37, // 92: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	40, // 93: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
+	43, // 94: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	45, // 95: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	47, // 96: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	50, // 97: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	5,  // 98: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	53, // 99: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	55, // 100: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	57, // 101: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	59, // 102: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	62, // 103: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	64, // 104: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	66, // 105: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	66, // 106: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	73, // 107: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	70, // 108: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	70, // 109: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	70, // 110: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	70, // 111: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	70, // 112: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	76, // 113: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	79, // 114: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	8,  // 115: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	81, // 116: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	81, // 117: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	83, // 118: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	85, // 119: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	23, // 120: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	79, // [79:121] is the sub-list for method output_type
+	37, // [37:79] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_contract_proto_init() }
@@ -5264,7 +5420,7 @@ func file_contract_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contract_proto_rawDesc), len(file_contract_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   81,
 			NumExtensions: 0,
 			NumServices:   7,

@@ -638,6 +638,7 @@ type AdminService interface {
 	PauseAccount(context.Context, *AccountRequest) (*AccountResponse, error)
 	ResumeAccount(context.Context, *AccountRequest) (*AccountResponse, error)
 	FetchAccount(context.Context, *AccountRequest) (*AccountResponse, error)
+	AcceptIncomplete(context.Context, *AccountRequest) (*AccountResponse, error)
 	RemoveAccount(context.Context, *RemoveAccountRequest) (*AccountResponse, error)
 	ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error)
 	ReadMessage(context.Context, *ReadMessageRequest) (*ReadMessageResponse, error)
@@ -685,6 +686,13 @@ func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
 					return nil, err
 				}
 				return svc.FetchAccount(ctx, &req)
+			},
+			"AcceptIncomplete": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AccountRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.AcceptIncomplete(ctx, &req)
 			},
 			"RemoveAccount": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req RemoveAccountRequest
@@ -791,6 +799,14 @@ func (c *adminClient) ResumeAccount(ctx context.Context, req *AccountRequest) (*
 func (c *adminClient) FetchAccount(ctx context.Context, req *AccountRequest) (*AccountResponse, error) {
 	var resp AccountResponse
 	if err := c.client.Call(ctx, "postroom.v1.Admin", "FetchAccount", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) AcceptIncomplete(ctx context.Context, req *AccountRequest) (*AccountResponse, error) {
+	var resp AccountResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "AcceptIncomplete", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

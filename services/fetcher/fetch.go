@@ -65,7 +65,6 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 	}
 	request := &contract.EndFetchRequest{
 		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text, Lasting: end.lasting,
-		Stored: uint64(result.Stored), Deleted: uint64(result.Deleted),
 	}
 	if !next.IsZero() {
 		request.NextFetch = timestamppb.New(next)

@@ -81,14 +81,12 @@ type verdict struct {
 }
 
 func (s *session) askStore(ctx context.Context, l login) <-chan verdict {
-	_, tls := s.conn.TLS()
 	answered := make(chan verdict, 1) // nobody may be waiting any more
 	s.server.background(ctx, loginWait, func(ctx context.Context) {
 		answer, err := s.server.store.Login(ctx, &contract.LoginRequest{
 			Name:     l.name,
 			Password: l.password.Reveal(),
 			Address:  s.client.String(),
-			Tls:      tls,
 		})
 		answered <- verdict{answer, err}
 	})

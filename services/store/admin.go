@@ -104,7 +104,7 @@ func ledgerCounts(r *engine.Reader, id accountID) ([]*contract.LedgerCount, erro
 		counts[contract.LedgerState(row.State)]++
 	}
 	var list []*contract.LedgerCount
-	for state := contract.LedgerState_HELD; state <= contract.LedgerState_DELE_ACKED; state++ {
+	for state := contract.LedgerState_HELD; state <= contract.LedgerState_LEFT; state++ {
 		list = append(list, &contract.LedgerCount{State: state, Rows: counts[state]})
 	}
 	return list, nil

@@ -17,14 +17,17 @@ import (
 // checkOctets is how much one call of Check reads.
 const checkOctets = 64 << 20
 
-// Check compares records with their rows. The cursor is a queue's index and the key of the row that was
-// checked last.
+// Check compares records with their rows, queue by queue, and then the ledger with the queue of held mail. The cursor
+// is a queue's index, behind all of them the ledger's, and the key of the row that was checked last.
 func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.CheckResponse, error) {
 	at, after := 0, []byte(nil)
 	if len(q.Cursor) > 0 {
 		at, after = int(q.Cursor[0]), q.Cursor[1:]
 	}
-	if at >= len(queues) {
+	switch {
+	case at == len(queues):
+		return a.checkLedger(after)
+	case at > len(queues):
 		return nil, fmt.Errorf("%w: cursor", contract.ErrInvalid)
 	}
 	c := checker{store: a.Store, answer: &contract.CheckResponse{}}
@@ -48,6 +51,14 @@ func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.Che
 			}
 			list = append(list, row{bytes.Clone(key), m})
 			octets += m.Body.Length
+			if queues[at].bucket != engine.Held {
+				continue
+			}
+			if problem, err := heldAlone(r, key); err != nil {
+				return err
+			} else if problem != "" {
+				c.answer.Problems = append(c.answer.Problems, problem)
+			}
 		}
 		return nil
 	})
@@ -60,7 +71,7 @@ func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.Che
 	switch {
 	case !done:
 		c.answer.Cursor = append([]byte{byte(at)}, list[len(list)-1].key...)
-	case at+1 < len(queues):
+	default:
 		c.answer.Cursor = []byte{byte(at + 1)}
 	}
 	return c.answer, nil

@@ -44,6 +44,7 @@ func (f fetcher) BeginFetch(ctx context.Context, q *contract.BeginFetchRequest) 
 		}
 		a.LastFetch, a.Wanted, a.Fetching = t.Now().UnixNano(), false, true
 		answer.Login, answer.Host, answer.Port, answer.Password = a.Login, a.Host, a.Port, password
+		answer.Misfits, answer.ClockGood = a.Misfits, f.clock.isGood()
 		return nil
 	})
 	if unreadable != "" {
@@ -65,6 +66,7 @@ func (f fetcher) EndFetch(ctx context.Context, q *contract.EndFetchRequest) (*co
 	err = f.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
 		name := nameOf(a.Account).String()
 		a.ProviderText, a.Fetching = q.ProviderText, false
+		a.Misfits = q.Misfits
 		a.NextFetch = 0
 		if q.NextFetch != nil {
 			a.NextFetch = q.NextFetch.AsTime().UnixNano()

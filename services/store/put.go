@@ -60,9 +60,11 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 	answer := &contract.PutResponse{}
 	err = f.db.Commit(ctx, bodies, large, func(t *engine.Txn, locations []segment.Location) error {
 		answer.Results = nil
-		if _, err := loadAccount(&t.Reader, id); err != nil {
+		acc, err := loadAccount(&t.Reader, id)
+		if err != nil {
 			return err
 		}
+		in := &intake{Txn: t, account: id}
 		shared, large := locations[:len(bodies)], locations[len(bodies):]
 		for _, m := range q.Mails {
 			from := &shared
@@ -71,16 +73,16 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 			}
 			l := (*from)[0]
 			*from = (*from)[1:]
-			result, err := putMail(t, id, m, l)
+			result, err := in.put(m, l)
 			if err != nil {
 				return err
 			}
 			answer.Results = append(answer.Results, result)
 		}
-		t.After(func() {
-			f.workers.again()
-			f.look.again(contract.Topic_TOPIC_QUEUES)
-		})
+		f.tellQueues(t)
+		if in.incomplete {
+			return f.tellIncomplete(t, acc)
+		}
 		return nil
 	})
 	if err != nil {
@@ -113,9 +115,17 @@ func (f fetcher) answeredBefore(q *contract.PutRequest) (*contract.PutResponse, 
 	return answer, err
 }
 
-// putMail stores one mail: In Queue and ledger in one commit. A key that was answered before gets the first
+// intake is a put within its commit.
+type intake struct {
+	*engine.Txn
+	account accountID
+	// incomplete: a row went, or came, that the condition of incomplete mails counts.
+	incomplete bool
+}
+
+// put stores one mail: its queue and its ledger row in one commit. A key that was answered before gets the first
 // answer, and the body that came again is dropped.
-func putMail(t *engine.Txn, id accountID, m *contract.PutMail, l segment.Location) (*contract.PutResult, error) {
+func (t *intake) put(m *contract.PutMail, l segment.Location) (*contract.PutResult, error) {
 	body := engine.BodyOf(l)
 	var before rows.Put
 	known, err := t.Load(engine.Puts, m.Key, &before)
@@ -126,20 +136,76 @@ func putMail(t *engine.Txn, id accountID, m *contract.PutMail, l segment.Locatio
 		t.Drop(body)
 		return &contract.PutResult{Id: before.Id, Sha256: before.Sha256}, nil
 	}
-	row := t.NewID()
-	if m.Replaces != 0 {
-		t.Delete(engine.Ledger, ledgerKey(id, m.Replaces))
-	}
-	t.Save(engine.Ledger, ledgerKey(id, row), &rows.Ledger{
-		State: uint32(contract.LedgerState_STORED), Uidl: m.Uidl, Size: m.Size,
-		Sha256: body.Sha256, HeaderDigest: m.HeaderDigest, Changed: t.Now().UnixNano(),
-	})
-	t.Save(engine.Puts, m.Key, &rows.Put{Id: row, Sha256: body.Sha256, Time: t.Now().UnixNano()})
-	message := &rows.Message{Account: id[:], Body: body, Received: t.Now().UnixNano()}
-	if err := enter(t, engine.In, row, message); err != nil {
+	old, err := t.replaced(m.Replaces)
+	if err != nil {
 		return nil, err
 	}
-	return &contract.PutResult{Id: row, Sha256: body.Sha256}, nil
+	now := t.Now().UnixNano()
+	row := &rows.Ledger{Uidl: m.Uidl, Size: m.Size, HeaderDigest: m.HeaderDigest, Changed: now, First: now}
+	message := &rows.Message{Account: t.account[:], Body: body, Received: now}
+	queue := engine.In
+	switch {
+	case m.Hold:
+		queue = engine.Held
+		message, err = t.hold(row, message, m.Replaces, old)
+	case m.Notice:
+		err = leaveAsLarge(row, m.Replaces, old)
+	default:
+		err = t.store(row, body, m.Replaces, old)
+	}
+	if err != nil {
+		return nil, err
+	}
+	id := t.NewID()
+	if old != nil {
+		t.incomplete = t.incomplete || unaccepted(old)
+		t.Delete(engine.Ledger, ledgerKey(t.account, m.Replaces))
+	}
+	t.Save(engine.Ledger, ledgerKey(t.account, id), row)
+	t.Save(engine.Puts, m.Key, &rows.Put{Id: id, Sha256: body.Sha256, Time: now})
+	return &contract.PutResult{Id: id, Sha256: body.Sha256}, enter(t.Txn, queue, id, message)
+}
+
+// replaced gives the ledger row that a put takes the place of; nil: it takes none's. A row that moved on meanwhile is
+// another mail's by now, or this one is stored already: then nothing may take its place.
+func (t *intake) replaced(id uint64) (*rows.Ledger, error) {
+	if id == 0 {
+		return nil, nil
+	}
+	old := &rows.Ledger{}
+	found, err := t.Load(engine.Ledger, ledgerKey(t.account, id), old)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return nil, fmt.Errorf("%w: ledger row %d, which a mail is to replace, is gone", contract.ErrConflict, id)
+	case contract.LedgerState(old.State) != contract.LedgerState_HELD && old.Reason == 0:
+		return nil, fmt.Errorf("%w: ledger row %d, which a mail is to replace, is %v", contract.ErrConflict, id, contract.LedgerState(old.State))
+	}
+	return old, nil
+}
+
+// store is a mail that is all there. It's better than what was held in its place, which is dropped.
+func (t *intake) store(row *rows.Ledger, body *rows.Body, replaces uint64, old *rows.Ledger) error {
+	row.State, row.Sha256 = uint32(contract.LedgerState_STORED), body.Sha256
+	if !heldForSize(old) {
+		return nil
+	}
+	m, err := leave(t.Txn, engine.Held, t.account, replaces)
+	if err == nil && m != nil {
+		t.Drop(m.Body)
+	}
+	return err
+}
+
+// leaveAsLarge is a notice's row. It says of the mail what LIST and UIDL do, and has no digest of it: nothing of it
+// was retrieved.
+func leaveAsLarge(row *rows.Ledger, replaces uint64, old *rows.Ledger) error {
+	if old != nil && contract.LedgerReason(old.Reason) == contract.LedgerReason_SIZE {
+		return fmt.Errorf("%w: ledger row %d is of a mail that is stored, and no notice takes its place", contract.ErrConflict, replaces)
+	}
+	row.State, row.Reason = uint32(contract.LedgerState_LEFT), uint32(contract.LedgerReason_LARGE)
+	return nil
 }
 
 func checkPut(q *contract.PutRequest) error {
@@ -156,8 +222,11 @@ func checkPut(q *contract.PutRequest) error {
 		if len(m.Uidl) > maxUIDL {
 			errs = append(errs, fmt.Errorf("mail %d: UIDL of %d octets, over %d", i, len(m.Uidl), maxUIDL))
 		}
-		if len(m.HeaderDigest) != digestSize {
+		if n := len(m.HeaderDigest); n != digestSize && (n != 0 || !m.Notice) {
 			errs = append(errs, fmt.Errorf("mail %d: header digest of %d octets, not %d", i, len(m.HeaderDigest), digestSize))
+		}
+		if m.Hold && m.Notice {
+			errs = append(errs, fmt.Errorf("mail %d: held, and a notice", i))
 		}
 		if m.Upload != 0 && len(m.Body) > 0 {
 			errs = append(errs, fmt.Errorf("mail %d: body and upload", i))

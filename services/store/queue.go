@@ -25,6 +25,7 @@ var queues = []struct {
 	bucket engine.Bucket
 	name   string
 }{
+	{engine.Held, contract.QueueHeld},
 	{engine.In, contract.QueueIn},
 	{engine.Out, contract.QueueOut},
 	{engine.Retrieved, contract.QueueRetrieved},

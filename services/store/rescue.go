@@ -35,12 +35,46 @@ func (s *Store) rescue(ctx context.Context) error {
 		}
 		rescued, lost = rescued+r, lost+l
 	}
+	if err := s.db.Update(ctx, recount); err != nil {
+		return fmt.Errorf("count the queues anew: %w", err)
+	}
 	text := fmt.Sprintf("row changes were lost (%s); %d mails that no row knew went to their In Queue, and may come twice",
 		strings.Join(s.db.Damage, "; "), rescued)
 	if lost > 0 {
 		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
 	}
 	return s.keepCondition(ctx, true, contract.ConditionDamage, "notes", text)
+}
+
+// recount makes the queues' totals those of their rows: a lost note takes rows, and the totals of the next one hold.
+func recount(t *engine.Txn) error {
+	var old [][]byte
+	for key := range t.Scan(engine.Totals, nil, nil) {
+		old = append(old, bytes.Clone(key))
+	}
+	for _, key := range old {
+		t.Delete(engine.Totals, key)
+	}
+	totals := make(map[string]*rows.Total)
+	for _, q := range queues {
+		for key := range t.Scan(q.bucket, nil, nil) {
+			var m rows.Message
+			if _, err := t.Load(q.bucket, key, &m); err != nil {
+				return err
+			}
+			for _, total := range [][]byte{totalKey(q.bucket, nil), totalKey(q.bucket, m.Account)} {
+				if totals[string(total)] == nil {
+					totals[string(total)] = &rows.Total{}
+				}
+				totals[string(total)].Messages++
+				totals[string(total)].Octets += octetsOf(&m)
+			}
+		}
+	}
+	for key, total := range totals {
+		t.Save(engine.Totals, []byte(key), total)
+	}
+	return nil
 }
 
 type place struct {

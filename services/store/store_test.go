@@ -23,6 +23,8 @@ type box struct {
 	t      *testing.T
 	cfg    Config
 	faulty *disktest.Faulty
+
+	orphans int // bodies of commits that were refused behind their sync: no row names them, and they may stand there
 }
 
 const (
@@ -72,7 +74,7 @@ func (b *box) reopen(boot string) {
 // mustBeSound is the consistency check that ends every test: rows against records, totals against rows.
 func (b *box) mustBeSound() {
 	b.t.Helper()
-	if problems := b.problems(); len(problems) > 0 {
+	if problems := append(b.problems(), b.misplaced()...); len(problems) > 0 {
 		b.t.Errorf("store check: %s", strings.Join(problems, "\n"))
 	}
 }
@@ -138,7 +140,7 @@ func accepts(password string) func() string { return func() string { return pass
 
 func (b *box) login(name, password, address string) *contract.LoginResponse {
 	b.t.Helper()
-	answer, err := pop3{b.Store}.Login(b.t.Context(), &contract.LoginRequest{Name: name, Password: password, Address: address, Tls: true})
+	answer, err := pop3{b.Store}.Login(b.t.Context(), &contract.LoginRequest{Name: name, Password: password, Address: address})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -235,6 +237,18 @@ func (b *box) status() *contract.GetStatusResponse {
 		b.t.Fatal(err)
 	}
 	return answer
+}
+
+// queue gives the number of messages in a queue.
+func (b *box) queue(name string) uint64 {
+	b.t.Helper()
+	for _, q := range b.status().Queues {
+		if q.Queue == name {
+			return q.Messages
+		}
+	}
+	b.t.Fatalf("no queue %q", name)
+	return 0
 }
 
 func (b *box) condition(name string) *contract.Condition {
@@ -344,7 +358,7 @@ func TestRemoveAccount(t *testing.T) {
 	if _, err := a.RemoveAccount(t.Context(), &contract.RemoveAccountRequest{Name: name, WithMail: true}); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.status(); len(got.Accounts) != 0 || got.Queues[0].Messages != 0 {
+	if got := b.status(); len(got.Accounts) != 0 || b.queue(contract.QueueIn) != 0 {
 		t.Errorf("left behind: %v", got)
 	}
 	if again := b.login(name, secret, inside); again.Outcome != contract.LoginResponse_ACCEPTED || bytes.Equal(again.Account, account) {
@@ -366,7 +380,7 @@ func TestSweepKeepsToItsTimes(t *testing.T) {
 	if _, err := (pop3{b.Store}).EndPoll(t.Context(), &contract.EndPollRequest{Account: account, Leave: []uint64{list[0].Id}}); err != nil {
 		t.Fatal(err)
 	}
-	retrieved := func() uint64 { return b.status().Queues[2].Messages }
+	retrieved := func() uint64 { return b.queue(contract.QueueRetrieved) }
 	day := 24 * time.Hour
 	steps := []struct {
 		after time.Duration

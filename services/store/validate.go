@@ -151,7 +151,9 @@ func (v validator) Take(_ context.Context, q *contract.TakeRequest) (*contract.T
 				return nil
 			}
 			w.taken[id] = taken{worker: q.Worker, deaths: m.Deaths}
-			answer = &contract.TakeResponse{Id: id, Account: m.Account, Body: contractBody(m.Body), Deaths: m.Deaths}
+			answer = &contract.TakeResponse{
+				Id: id, Account: m.Account, Body: contractBody(m.Body), Deaths: m.Deaths, Incomplete: m.Incomplete,
+			}
 			return nil
 		}
 		return nil

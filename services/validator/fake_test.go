@@ -200,7 +200,7 @@ func (f *fakeStore) Take(_ context.Context, q *contract.TakeRequest) (*contract.
 		}
 		f.taken[m.Id] = q.Worker
 		f.took <- m.Id
-		return &contract.TakeResponse{Id: m.Id, Account: m.Account, Body: m.Body, Deaths: m.Deaths}, nil
+		return &contract.TakeResponse{Id: m.Id, Account: m.Account, Body: m.Body, Deaths: m.Deaths, Incomplete: m.Incomplete}, nil
 	}
 	return &contract.TakeResponse{None: true}, nil
 }

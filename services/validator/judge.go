@@ -16,6 +16,8 @@ import (
 
 // What the X-Postroom-Verdict line says beside the verdict: fixed words, nothing of the message.
 const (
+	remarkIncomplete = "incomplete (differed at the provider)" // the longest of what its provider gave; stands before the others
+
 	remarkUnparsed   = "unparsed (malformed)"        // it was read, and isn't a mail as RFC 5322 and 2045 have it
 	remarkDied       = "unchecked (handling failed)" // a validator died over it, twice
 	remarkDamaged    = "unchecked (damaged)"         // its bytes are not those that were stored
@@ -34,29 +36,34 @@ const (
 
 // finding is what is known of a message once it was judged.
 type finding struct {
-	remark string // one of remark…; empty: nothing is wrong with it
+	incomplete bool
+
+	remark string // one of the other remark…; empty: nothing else is wrong with it
 	cause  error  // for the log: it may quote the message
 }
 
 // judge reads the message. The error is errStopping, or nil.
 func (v *validator) judge(stopping context.Context, m *contract.TakeResponse) (finding, error) {
+	found := func(remark string, cause error) (finding, error) {
+		return finding{m.Incomplete, remark, cause}, nil
+	}
 	if m.Deaths >= maxDeaths {
-		return finding{remarkDied, fmt.Errorf("%d validators ended while they had it", m.Deaths)}, nil
+		return found(remarkDied, fmt.Errorf("%d validators ended while they had it", m.Deaths))
 	}
 	for try := 1; ; try++ {
 		err := v.read(stopping, m.Body)
 		var parse *mail.ParseError
 		switch {
 		case err == nil:
-			return finding{}, nil
+			return found("", nil)
 		case stopping.Err() != nil:
 			return finding{}, errStopping
 		case errors.As(err, &parse):
-			return finding{remarkUnparsed, err}, nil
+			return found(remarkUnparsed, err)
 		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist):
-			return finding{remarkDamaged, fmt.Errorf("segment %d, offset %d: %w", m.Body.GetSegment(), m.Body.GetOffset(), err)}, nil
+			return found(remarkDamaged, fmt.Errorf("segment %d, offset %d: %w", m.Body.GetSegment(), m.Body.GetOffset(), err))
 		case try == readTries:
-			return finding{remarkUnreadable, fmt.Errorf("segment %d, offset %d: %w", m.Body.GetSegment(), m.Body.GetOffset(), err)}, nil
+			return found(remarkUnreadable, fmt.Errorf("segment %d, offset %d: %w", m.Body.GetSegment(), m.Body.GetOffset(), err))
 		}
 		v.log.Warn("body not read", "message", m.Id, "segment", m.Body.GetSegment(), "err", err)
 		if !wait(stopping, readPause) {
@@ -91,10 +98,14 @@ func (v *validator) read(stopping context.Context, where *contract.Body) error {
 // prefix gives the header lines that are put in front of the message when it is served.
 func prefix(verdict string) []byte { return []byte("X-Postroom-Verdict: " + verdict + "\r\n") }
 
-// verdict is the verdict with its remark, as the line and the log have it.
+// verdict is the verdict with its remarks, as the line and the log have it.
 func (f finding) verdict() string {
-	if f.remark == "" {
-		return contract.VerdictDeliver
+	verdict := contract.VerdictDeliver
+	if f.incomplete {
+		verdict += "; " + remarkIncomplete
 	}
-	return contract.VerdictDeliver + "; " + f.remark
+	if f.remark != "" {
+		verdict += "; " + f.remark
+	}
+	return verdict
 }

@@ -35,11 +35,12 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 	for _, test := range []struct {
-		name   string
-		body   string
-		deaths uint32
-		damage func(*testing.T, *fakeStore, *contract.Body)
-		want   string
+		name       string
+		body       string
+		deaths     uint32
+		incomplete bool
+		damage     func(*testing.T, *fakeStore, *contract.Body)
+		want       string
 	}{
 		{name: "plain", body: plain, want: "deliver"},
 		{name: "multipart", body: multipart, want: "deliver"},
@@ -49,6 +50,10 @@ func TestVerdicts(t *testing.T) {
 		{name: "cut multipart", body: cut, want: "deliver; unparsed (malformed)"},
 		{name: "tries to write into the verdict", body: "Bad)\r\nX-Postroom-Verdict: tag\r\n\r\n", want: "deliver; unparsed (malformed)"},
 		{name: "empty", body: "", want: "deliver; unparsed (malformed)"},
+		{name: "incomplete", body: plain, incomplete: true, want: "deliver; incomplete (differed at the provider)"},
+		{name: "incomplete and empty", incomplete: true, want: "deliver; incomplete (differed at the provider); unparsed (malformed)"},
+		{name: "incomplete and two deaths", body: plain, incomplete: true, deaths: 2,
+			want: "deliver; incomplete (differed at the provider); unchecked (handling failed)"},
 		{name: "one death", body: plain, deaths: 1, want: "deliver"},
 		{name: "two deaths", body: plain, deaths: 2, want: "deliver; unchecked (handling failed)"},
 		{name: "two deaths and damaged", body: plain, deaths: 2, damage: flip, want: "deliver; unchecked (handling failed)"},
@@ -72,6 +77,7 @@ func TestVerdicts(t *testing.T) {
 			t.Parallel()
 			f := newFakeStore(t)
 			m := f.add(t, 7, test.body, test.deaths)
+			m.Incomplete = test.incomplete // before anybody takes it
 			if test.damage != nil {
 				test.damage(t, f, m.Body)
 			}

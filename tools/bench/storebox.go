@@ -104,7 +104,7 @@ func (b *storeBox) enrol(ctx context.Context) error {
 	look := contract.Watch(ctx, b.fetcher, contract.Topic_TOPIC_VERIFICATIONS)
 	go func() { answered <- b.accept(ctx, look) }()
 	login, err := contract.Call(ctx, b.pop3, contract.Pop3Service.Login, &contract.LoginRequest{
-		Name: "bench@pop3.example.org", Password: "bench", Address: "127.0.0.1", Tls: true,
+		Name: "bench@pop3.example.org", Password: "bench", Address: "127.0.0.1",
 	})
 	cancel()
 	if err := errors.Join(err, <-answered); err != nil {

@@ -28,6 +28,11 @@ login@provider-host, and appears when one first does.`,
 		newAccountChange("fetch", "FetchAccount", "fetch asked for", "Fetch now for an account",
 			`Fetch now for an account: as soon as the provider's minimum interval allows. A login that the provider
 refused is tried once more. "postroom account show" tells how it went.`),
+		newAccountChange("accept", "AcceptIncomplete", "incomplete mails accepted", "Let the provider's copies of incomplete mails be deleted",
+			`Let the provider's copies of incomplete mails be deleted. When a provider gives a mail with another length than it
+says, and differently in each session, the longest of what came is delivered, marked, and the provider's copy
+stays; "postroom status" says so. Look there whether more of it can be had; then accept what was delivered. It is
+meant for the mails that are left there now: one that comes later asks again.`),
 		newAccountRemove(),
 		newAccountExport(),
 	)

@@ -119,7 +119,7 @@ func (b *testBox) enrol(t *testing.T, name string) (id []byte) {
 			}
 		}
 	}()
-	login := call(t, b.pop3, contract.Pop3Service.Login, &contract.LoginRequest{Name: name, Password: "marked-password", Address: "127.0.0.1", Tls: true})
+	login := call(t, b.pop3, contract.Pop3Service.Login, &contract.LoginRequest{Name: name, Password: "marked-password", Address: "127.0.0.1"})
 	if login.Outcome != contract.LoginResponse_ACCEPTED {
 		t.Fatalf("login of %q: %v", name, login)
 	}

@@ -20,8 +20,8 @@ func newAccountExport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export NAME",
 		Short: "Write all mail that is held for an account as an mbox file",
-		Long: `Write all mail that is held for an account as an mbox file: what waits to be checked, what waits for the next
-poll, and what was retrieved and can still be brought back. Nothing of it changes.
+		Long: `Write all mail that is held for an account as an mbox file: what a second retrieval has to confirm, what waits to be
+checked, what waits for the next poll, and what was retrieved and can still be brought back. Nothing of it changes.
 
 Each mail is as a mail client gets it, with the header lines that Postroom puts in front. Lines end in LF, and
 one that looks like the beginning of the next mail is quoted by ">" (the mboxrd rule): Thunderbird, mutt and
@@ -102,7 +102,7 @@ type exporter struct {
 }
 
 // queues are the queues in the order that a mail goes through them.
-var queues = []string{contract.QueueIn, contract.QueueOut, contract.QueueRetrieved}
+var queues = []string{contract.QueueHeld, contract.QueueIn, contract.QueueOut, contract.QueueRetrieved}
 
 func (e *exporter) run(ctx context.Context) (err error) {
 	e.done = make(map[uint64]bool)

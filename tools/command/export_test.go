@@ -54,6 +54,7 @@ func TestExport(t *testing.T) {
 	retrieved := "Subject: retrieved\r\n\r\nFrom here on\r\n>From there\r\n\r\n"
 	waiting := "Subject: waits\r\n\r\n8-bit M\xfcnchen\r\nopen end"
 	large := "Subject: large\r\n\r\n" + strings.Repeat("0123456789abcdef\r\n", contract.MaxPut/8)
+	held := "Subject: held\r\n\r\nsho"
 	unchecked := "Subject: not yet checked\r\n\r\n.\r\n"
 	b.put(t, other, []byte("Subject: ben's\r\n\r\n"))
 	b.put(t, id, []byte(retrieved))
@@ -64,13 +65,16 @@ func TestExport(t *testing.T) {
 	b.validate(t)
 	b.put(t, other, []byte("Subject: ben's other\r\n\r\n"))
 	b.put(t, id, []byte(unchecked))
+	call(t, b.fetcher, contract.FetcherService.Put, &contract.PutRequest{Account: id, Mails: []*contract.PutMail{{
+		Key: bytes.Repeat([]byte{255}, 16), Uidl: []byte("short"), Size: 100, HeaderDigest: make([]byte, 32), Body: []byte(held), Hold: true,
+	}}})
 
 	file := filepath.Join(t.TempDir(), "anna.mbox")
 	r := postroom(t, b.data, "account", "export", name, "--output", file)
-	if r.status != 0 || r.out != "" || !strings.HasPrefix(r.err, "4 mails, 2.") {
+	if r.status != 0 || r.out != "" || !strings.HasPrefix(r.err, "5 mails, 2.") {
 		t.Errorf("got %+v", r)
 	}
-	want := []string{lf(unchecked), lf(prefix + waiting), lf(prefix + large), lf(prefix + retrieved)}
+	want := []string{lf(held), lf(unchecked), lf(prefix + waiting), lf(prefix + large), lf(prefix + retrieved)}
 	got := readMbox(t, file)
 	if len(got) != len(want) {
 		t.Fatalf("got %d mails, want %d", len(got), len(want))

@@ -16,7 +16,8 @@ func newAccountShow() *cobra.Command {
 		Use:   "show NAME",
 		Short: "Show all that is known of an account",
 		Long: `Show all that is known of an account, but its password. The ledger counts mails that were seen at the provider: held
-(left there), stored (here, and still there), dele-sent (deletion asked for) and dele-acked (deleted there).`,
+(not delivered before another session confirms it), stored (here, and still there), dele-sent (deletion asked for),
+dele-acked (deleted there) and left (stays there: over the size limit, or never given twice the same).`,
 		Example: `  postroom account show myaccount@gmx.de@pop3.gmx.de
   postroom account show myaccount@gmx.de@pop3.gmx.de --json | jq .provider_text`,
 		Args:              takes("NAME"),
@@ -66,7 +67,7 @@ func newAccountDetails(a *contract.ShowAccountResponse) accountDetails {
 	return d
 }
 
-// ledgerWord is a ledger's state as people and JSON have it: held, stored, dele-sent, dele-acked.
+// ledgerWord is a ledger's state as people and JSON have it: held, stored, dele-sent, dele-acked, left.
 func ledgerWord(state contract.LedgerState) string {
 	return strings.ReplaceAll(strings.ToLower(state.String()), "_", "-")
 }

@@ -33,7 +33,7 @@ func fullStatus() *contract.GetStatusResponse {
 			{Account: "ben@pop3.example.org", User: "ben", State: "paused"},
 		},
 		Queues: []*contract.QueueStatus{
-			{Queue: "in"}, {Queue: "out", Messages: 3, Octets: 20 << 20}, {Queue: "retrieved", Messages: 1200, Octets: 5000},
+			{Queue: "held"}, {Queue: "in"}, {Queue: "out", Messages: 3, Octets: 20 << 20}, {Queue: "retrieved", Messages: 1200, Octets: 5000},
 		},
 		Conditions: []*contract.Condition{
 			{Name: "login-refused", Subject: "myaccount@gmx.de@pop3.gmx.de", Since: at(-2), Text: "the provider refuses the login:\nwrong <password>"},
@@ -91,6 +91,7 @@ func TestAccountForms(t *testing.T) {
 		Ledger: []*contract.LedgerCount{
 			{State: contract.LedgerState_HELD}, {State: contract.LedgerState_STORED, Rows: 2},
 			{State: contract.LedgerState_DELE_SENT}, {State: contract.LedgerState_DELE_ACKED, Rows: 1201},
+			{State: contract.LedgerState_LEFT, Rows: 3},
 		},
 	}
 	var out bytes.Buffer
@@ -134,6 +135,9 @@ func TestAccountCommands(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 
+	if got := b.on(t, "account", "accept", name); got != name+": incomplete mails accepted\n" {
+		t.Errorf("got %q", got)
+	}
 	b.put(t, id, []byte("Subject: x\r\n\r\n"))
 	if r := postroom(t, b.data, "account", "remove", name); r.status != 1 || !strings.Contains(r.err, "--with-mail") {
 		t.Errorf("remove with mail held: %+v", r)
@@ -141,7 +145,7 @@ func TestAccountCommands(t *testing.T) {
 	if got := b.on(t, "account", "remove", name, "--with-mail"); got != name+": removed\n" {
 		t.Errorf("got %q", got)
 	}
-	for _, command := range []string{"show", "pause", "resume", "fetch", "remove", "export"} {
+	for _, command := range []string{"show", "pause", "resume", "fetch", "accept", "remove", "export"} {
 		if r := postroom(t, b.data, "account", command, name); r.status != 1 || !strings.Contains(r.err, `no account "Anna@pop3.example.org"`) {
 			t.Errorf("%s of an account that is gone: %+v", command, r)
 		}
