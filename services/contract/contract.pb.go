@@ -1531,6 +1531,7 @@ type TakeVerificationResponse struct {
 	Host          string                 `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
 	Port          uint32                 `protobuf:"varint,5,opt,name=port,proto3" json:"port,omitempty"` // 0: none was typed
 	Password      string                 `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"`
+	Known         bool                   `protobuf:"varint,7,opt,name=known,proto3" json:"known,omitempty"` // the account is: its provider needn't be among those that may bring a new one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1605,6 +1606,13 @@ func (x *TakeVerificationResponse) GetPassword() string {
 		return x.Password
 	}
 	return ""
+}
+
+func (x *TakeVerificationResponse) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
 }
 
 type AnswerVerificationRequest struct {
@@ -4879,14 +4887,15 @@ const file_contract_proto_rawDesc = "" +
 	"\n" +
 	"last_fetch\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tlastFetch\x12\x16\n" +
 	"\x06wanted\x18\t \x01(\bR\x06wanted\"\x19\n" +
-	"\x17TakeVerificationRequest\"\x98\x01\n" +
+	"\x17TakeVerificationRequest\"\xae\x01\n" +
 	"\x18TakeVerificationResponse\x12\x12\n" +
 	"\x04none\x18\x01 \x01(\bR\x04none\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x14\n" +
 	"\x05login\x18\x03 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x04 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x05 \x01(\rR\x04port\x12\x1a\n" +
-	"\bpassword\x18\x06 \x01(\tR\bpassword\"r\n" +
+	"\bpassword\x18\x06 \x01(\tR\bpassword\x12\x14\n" +
+	"\x05known\x18\a \x01(\bR\x05known\"r\n" +
 	"\x19AnswerVerificationRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x121\n" +
 	"\bverified\x18\x02 \x01(\x0e2\x15.postroom.v1.VerifiedR\bverified\x12\x12\n" +

@@ -374,7 +374,7 @@ func TestBusyVerification(t *testing.T) {
 	defer unlock()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errBusy)
 	defer cancel()
-	verified, text := verdict(testHost, s.tryLogin(ctx, name, wire.NewSecret("p")))
+	verified, text := verdict(testHost, s.tryLogin(ctx, name, true, wire.NewSecret("p")))
 	if want := "mail is being fetched for this account just now: try again in a minute"; verified != contract.Verified_VERIFIED_UNKNOWN || text != want {
 		t.Errorf("got %v %q, want %q", verified, text, want)
 	}

@@ -256,6 +256,9 @@ func TestMarksOfTheLedger(t *testing.T) {
 						t.Errorf("to %v%s: got %q, want %q", to, again, got, wanted)
 					}
 				}
+				if got := b.row(account, row); got != nil && got.State != contract.LedgerState_HELD && (got.Octets != 0 || got.Versions != nil) {
+					t.Errorf("to %v: what is held no longer keeps its versions: %v", to, got)
+				}
 				wants[row], texts[row] = wanted, text
 			}
 			after := b.cut(t)

@@ -165,3 +165,12 @@ func TestChangesThatAddUpToNothingAreNotNoted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Rows of a kind that isn't known are a newer program's: they are not damage.
+func TestChangesOfAnUnknownBucket(t *testing.T) {
+	t.Parallel()
+	note := appendChange(nil, change{bucket: 200, key: []byte("k"), value: []byte("v")})
+	if err := decodeChanges(note, func(change) error { return nil }); !errors.Is(err, notes.ErrVersion) {
+		t.Errorf("got %v, want notes.ErrVersion", err)
+	}
+}
