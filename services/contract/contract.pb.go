@@ -2459,6 +2459,154 @@ func (x *PutResult) GetSha256() []byte {
 	return nil
 }
 
+type PutAllRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Puts          []*PutRequest          `protobuf:"bytes,1,rep,name=puts,proto3" json:"puts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAllRequest) Reset() {
+	*x = PutAllRequest{}
+	mi := &file_contract_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAllRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAllRequest) ProtoMessage() {}
+
+func (x *PutAllRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAllRequest.ProtoReflect.Descriptor instead.
+func (*PutAllRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *PutAllRequest) GetPuts() []*PutRequest {
+	if x != nil {
+		return x.Puts
+	}
+	return nil
+}
+
+type PutAllResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Answers       []*PutAnswer           `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAllResponse) Reset() {
+	*x = PutAllResponse{}
+	mi := &file_contract_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAllResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAllResponse) ProtoMessage() {}
+
+func (x *PutAllResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAllResponse.ProtoReflect.Descriptor instead.
+func (*PutAllResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *PutAllResponse) GetAnswers() []*PutAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+type PutAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Response      *PutResponse           `protobuf:"bytes,1,opt,name=response,proto3" json:"response,omitempty"`
+	Code          uint32                 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"` // of its error, as a call's status has it; 0: none
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAnswer) Reset() {
+	*x = PutAnswer{}
+	mi := &file_contract_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAnswer) ProtoMessage() {}
+
+func (x *PutAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
+func (*PutAnswer) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *PutAnswer) GetResponse() *PutResponse {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *PutAnswer) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *PutAnswer) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type BeginUploadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -2468,7 +2616,7 @@ type BeginUploadRequest struct {
 
 func (x *BeginUploadRequest) Reset() {
 	*x = BeginUploadRequest{}
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2628,7 @@ func (x *BeginUploadRequest) String() string {
 func (*BeginUploadRequest) ProtoMessage() {}
 
 func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2641,7 @@ func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadRequest.ProtoReflect.Descriptor instead.
 func (*BeginUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{37}
+	return file_contract_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *BeginUploadRequest) GetAccount() []byte {
@@ -2512,7 +2660,7 @@ type BeginUploadResponse struct {
 
 func (x *BeginUploadResponse) Reset() {
 	*x = BeginUploadResponse{}
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2524,7 +2672,7 @@ func (x *BeginUploadResponse) String() string {
 func (*BeginUploadResponse) ProtoMessage() {}
 
 func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2537,7 +2685,7 @@ func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadResponse.ProtoReflect.Descriptor instead.
 func (*BeginUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{38}
+	return file_contract_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BeginUploadResponse) GetUpload() uint64 {
@@ -2558,7 +2706,7 @@ type AppendUploadRequest struct {
 
 func (x *AppendUploadRequest) Reset() {
 	*x = AppendUploadRequest{}
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2718,7 @@ func (x *AppendUploadRequest) String() string {
 func (*AppendUploadRequest) ProtoMessage() {}
 
 func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2731,7 @@ func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadRequest.ProtoReflect.Descriptor instead.
 func (*AppendUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{39}
+	return file_contract_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AppendUploadRequest) GetUpload() uint64 {
@@ -2615,7 +2763,7 @@ type AppendUploadResponse struct {
 
 func (x *AppendUploadResponse) Reset() {
 	*x = AppendUploadResponse{}
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2627,7 +2775,7 @@ func (x *AppendUploadResponse) String() string {
 func (*AppendUploadResponse) ProtoMessage() {}
 
 func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2640,7 +2788,7 @@ func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadResponse.ProtoReflect.Descriptor instead.
 func (*AppendUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{40}
+	return file_contract_proto_rawDescGZIP(), []int{43}
 }
 
 type AbortUploadRequest struct {
@@ -2652,7 +2800,7 @@ type AbortUploadRequest struct {
 
 func (x *AbortUploadRequest) Reset() {
 	*x = AbortUploadRequest{}
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2664,7 +2812,7 @@ func (x *AbortUploadRequest) String() string {
 func (*AbortUploadRequest) ProtoMessage() {}
 
 func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2677,7 +2825,7 @@ func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadRequest.ProtoReflect.Descriptor instead.
 func (*AbortUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{41}
+	return file_contract_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AbortUploadRequest) GetUpload() uint64 {
@@ -2695,7 +2843,7 @@ type AbortUploadResponse struct {
 
 func (x *AbortUploadResponse) Reset() {
 	*x = AbortUploadResponse{}
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2855,7 @@ func (x *AbortUploadResponse) String() string {
 func (*AbortUploadResponse) ProtoMessage() {}
 
 func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2868,7 @@ func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadResponse.ProtoReflect.Descriptor instead.
 func (*AbortUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{42}
+	return file_contract_proto_rawDescGZIP(), []int{45}
 }
 
 type MarkLedgerRequest struct {
@@ -2735,7 +2883,7 @@ type MarkLedgerRequest struct {
 
 func (x *MarkLedgerRequest) Reset() {
 	*x = MarkLedgerRequest{}
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2747,7 +2895,7 @@ func (x *MarkLedgerRequest) String() string {
 func (*MarkLedgerRequest) ProtoMessage() {}
 
 func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2760,7 +2908,7 @@ func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerRequest.ProtoReflect.Descriptor instead.
 func (*MarkLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{43}
+	return file_contract_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *MarkLedgerRequest) GetAccount() []byte {
@@ -2803,7 +2951,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2815,7 +2963,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2828,7 +2976,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{44}
+	return file_contract_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LedgerMark) GetId() uint64 {
@@ -2853,7 +3001,7 @@ type MarkLedgerResponse struct {
 
 func (x *MarkLedgerResponse) Reset() {
 	*x = MarkLedgerResponse{}
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2865,7 +3013,7 @@ func (x *MarkLedgerResponse) String() string {
 func (*MarkLedgerResponse) ProtoMessage() {}
 
 func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2878,7 +3026,7 @@ func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerResponse.ProtoReflect.Descriptor instead.
 func (*MarkLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{45}
+	return file_contract_proto_rawDescGZIP(), []int{48}
 }
 
 type WorkRequest struct {
@@ -2890,7 +3038,7 @@ type WorkRequest struct {
 
 func (x *WorkRequest) Reset() {
 	*x = WorkRequest{}
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2902,7 +3050,7 @@ func (x *WorkRequest) String() string {
 func (*WorkRequest) ProtoMessage() {}
 
 func (x *WorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2915,7 +3063,7 @@ func (x *WorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRequest.ProtoReflect.Descriptor instead.
 func (*WorkRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{46}
+	return file_contract_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WorkRequest) GetWorker() uint64 {
@@ -2934,7 +3082,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3094,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3107,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{47}
+	return file_contract_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *TakeRequest) GetWorker() uint64 {
@@ -2983,7 +3131,7 @@ type TakeResponse struct {
 
 func (x *TakeResponse) Reset() {
 	*x = TakeResponse{}
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2995,7 +3143,7 @@ func (x *TakeResponse) String() string {
 func (*TakeResponse) ProtoMessage() {}
 
 func (x *TakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3008,7 +3156,7 @@ func (x *TakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeResponse.ProtoReflect.Descriptor instead.
 func (*TakeResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{48}
+	return file_contract_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *TakeResponse) GetNone() bool {
@@ -3065,7 +3213,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3077,7 +3225,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3090,7 +3238,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{49}
+	return file_contract_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SettleRequest) GetWorker() uint64 {
@@ -3129,7 +3277,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3141,7 +3289,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3302,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{50}
+	return file_contract_proto_rawDescGZIP(), []int{53}
 }
 
 type ReleaseRequest struct {
@@ -3167,7 +3315,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3179,7 +3327,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3192,7 +3340,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{51}
+	return file_contract_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReleaseRequest) GetWorker() uint64 {
@@ -3217,7 +3365,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3229,7 +3377,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3242,7 +3390,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{52}
+	return file_contract_proto_rawDescGZIP(), []int{55}
 }
 
 type ApplyFileRequest struct {
@@ -3257,7 +3405,7 @@ type ApplyFileRequest struct {
 
 func (x *ApplyFileRequest) Reset() {
 	*x = ApplyFileRequest{}
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3417,7 @@ func (x *ApplyFileRequest) String() string {
 func (*ApplyFileRequest) ProtoMessage() {}
 
 func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3430,7 @@ func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileRequest.ProtoReflect.Descriptor instead.
 func (*ApplyFileRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{53}
+	return file_contract_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ApplyFileRequest) GetSource() string {
@@ -3323,7 +3471,7 @@ type ApplyFileResponse struct {
 
 func (x *ApplyFileResponse) Reset() {
 	*x = ApplyFileResponse{}
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3483,7 @@ func (x *ApplyFileResponse) String() string {
 func (*ApplyFileResponse) ProtoMessage() {}
 
 func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3496,7 @@ func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileResponse.ProtoReflect.Descriptor instead.
 func (*ApplyFileResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{54}
+	return file_contract_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ApplyFileResponse) GetApplied() bool {
@@ -3377,7 +3525,7 @@ type ServiceStatus struct {
 
 func (x *ServiceStatus) Reset() {
 	*x = ServiceStatus{}
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3389,7 +3537,7 @@ func (x *ServiceStatus) String() string {
 func (*ServiceStatus) ProtoMessage() {}
 
 func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3402,7 +3550,7 @@ func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatus.ProtoReflect.Descriptor instead.
 func (*ServiceStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{55}
+	return file_contract_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ServiceStatus) GetName() string {
@@ -3443,7 +3591,7 @@ type ReportServicesRequest struct {
 
 func (x *ReportServicesRequest) Reset() {
 	*x = ReportServicesRequest{}
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3455,7 +3603,7 @@ func (x *ReportServicesRequest) String() string {
 func (*ReportServicesRequest) ProtoMessage() {}
 
 func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3468,7 +3616,7 @@ func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesRequest.ProtoReflect.Descriptor instead.
 func (*ReportServicesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{56}
+	return file_contract_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReportServicesRequest) GetServices() []*ServiceStatus {
@@ -3493,7 +3641,7 @@ type ReportServicesResponse struct {
 
 func (x *ReportServicesResponse) Reset() {
 	*x = ReportServicesResponse{}
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3505,7 +3653,7 @@ func (x *ReportServicesResponse) String() string {
 func (*ReportServicesResponse) ProtoMessage() {}
 
 func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3518,7 +3666,7 @@ func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesResponse.ProtoReflect.Descriptor instead.
 func (*ReportServicesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{57}
+	return file_contract_proto_rawDescGZIP(), []int{60}
 }
 
 type ReportClockRequest struct {
@@ -3530,7 +3678,7 @@ type ReportClockRequest struct {
 
 func (x *ReportClockRequest) Reset() {
 	*x = ReportClockRequest{}
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3690,7 @@ func (x *ReportClockRequest) String() string {
 func (*ReportClockRequest) ProtoMessage() {}
 
 func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3703,7 @@ func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockRequest.ProtoReflect.Descriptor instead.
 func (*ReportClockRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{58}
+	return file_contract_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReportClockRequest) GetGood() bool {
@@ -3573,7 +3721,7 @@ type ReportClockResponse struct {
 
 func (x *ReportClockResponse) Reset() {
 	*x = ReportClockResponse{}
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3585,7 +3733,7 @@ func (x *ReportClockResponse) String() string {
 func (*ReportClockResponse) ProtoMessage() {}
 
 func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3598,7 +3746,7 @@ func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockResponse.ProtoReflect.Descriptor instead.
 func (*ReportClockResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{59}
+	return file_contract_proto_rawDescGZIP(), []int{62}
 }
 
 type GetStatusRequest struct {
@@ -3609,7 +3757,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3621,7 +3769,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3634,7 +3782,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{60}
+	return file_contract_proto_rawDescGZIP(), []int{63}
 }
 
 type GetStatusResponse struct {
@@ -3651,7 +3799,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3663,7 +3811,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3676,7 +3824,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{61}
+	return file_contract_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *GetStatusResponse) GetReady() bool {
@@ -3736,7 +3884,7 @@ type AccountStatus struct {
 
 func (x *AccountStatus) Reset() {
 	*x = AccountStatus{}
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3748,7 +3896,7 @@ func (x *AccountStatus) String() string {
 func (*AccountStatus) ProtoMessage() {}
 
 func (x *AccountStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3761,7 +3909,7 @@ func (x *AccountStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountStatus.ProtoReflect.Descriptor instead.
 func (*AccountStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{62}
+	return file_contract_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AccountStatus) GetAccount() string {
@@ -3824,7 +3972,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3836,7 +3984,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3849,7 +3997,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{63}
+	return file_contract_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *QueueStatus) GetQueue() string {
@@ -3882,7 +4030,7 @@ type AccountRequest struct {
 
 func (x *AccountRequest) Reset() {
 	*x = AccountRequest{}
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3894,7 +4042,7 @@ func (x *AccountRequest) String() string {
 func (*AccountRequest) ProtoMessage() {}
 
 func (x *AccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3907,7 +4055,7 @@ func (x *AccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountRequest.ProtoReflect.Descriptor instead.
 func (*AccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{64}
+	return file_contract_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *AccountRequest) GetName() string {
@@ -3925,7 +4073,7 @@ type AccountResponse struct {
 
 func (x *AccountResponse) Reset() {
 	*x = AccountResponse{}
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3937,7 +4085,7 @@ func (x *AccountResponse) String() string {
 func (*AccountResponse) ProtoMessage() {}
 
 func (x *AccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3950,7 +4098,7 @@ func (x *AccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountResponse.ProtoReflect.Descriptor instead.
 func (*AccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{65}
+	return file_contract_proto_rawDescGZIP(), []int{68}
 }
 
 type RemoveAccountRequest struct {
@@ -3963,7 +4111,7 @@ type RemoveAccountRequest struct {
 
 func (x *RemoveAccountRequest) Reset() {
 	*x = RemoveAccountRequest{}
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4123,7 @@ func (x *RemoveAccountRequest) String() string {
 func (*RemoveAccountRequest) ProtoMessage() {}
 
 func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4136,7 @@ func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveAccountRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{66}
+	return file_contract_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RemoveAccountRequest) GetName() string {
@@ -4014,7 +4162,7 @@ type ShowAccountRequest struct {
 
 func (x *ShowAccountRequest) Reset() {
 	*x = ShowAccountRequest{}
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4026,7 +4174,7 @@ func (x *ShowAccountRequest) String() string {
 func (*ShowAccountRequest) ProtoMessage() {}
 
 func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4039,7 +4187,7 @@ func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountRequest.ProtoReflect.Descriptor instead.
 func (*ShowAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{67}
+	return file_contract_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ShowAccountRequest) GetName() string {
@@ -4065,7 +4213,7 @@ type ShowAccountResponse struct {
 
 func (x *ShowAccountResponse) Reset() {
 	*x = ShowAccountResponse{}
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4225,7 @@ func (x *ShowAccountResponse) String() string {
 func (*ShowAccountResponse) ProtoMessage() {}
 
 func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4238,7 @@ func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountResponse.ProtoReflect.Descriptor instead.
 func (*ShowAccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{68}
+	return file_contract_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ShowAccountResponse) GetStatus() *AccountStatus {
@@ -4159,7 +4307,7 @@ type LedgerCount struct {
 
 func (x *LedgerCount) Reset() {
 	*x = LedgerCount{}
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4171,7 +4319,7 @@ func (x *LedgerCount) String() string {
 func (*LedgerCount) ProtoMessage() {}
 
 func (x *LedgerCount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4184,7 +4332,7 @@ func (x *LedgerCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerCount.ProtoReflect.Descriptor instead.
 func (*LedgerCount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{69}
+	return file_contract_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *LedgerCount) GetState() LedgerState {
@@ -4212,7 +4360,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4372,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4237,7 +4385,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{70}
+	return file_contract_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ListMessagesRequest) GetName() string {
@@ -4273,7 +4421,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4285,7 +4433,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4298,7 +4446,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{71}
+	return file_contract_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*HeldMessage {
@@ -4341,7 +4489,7 @@ type HeldMessage struct {
 
 func (x *HeldMessage) Reset() {
 	*x = HeldMessage{}
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4353,7 +4501,7 @@ func (x *HeldMessage) String() string {
 func (*HeldMessage) ProtoMessage() {}
 
 func (x *HeldMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4366,7 +4514,7 @@ func (x *HeldMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldMessage.ProtoReflect.Descriptor instead.
 func (*HeldMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{72}
+	return file_contract_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *HeldMessage) GetId() uint64 {
@@ -4409,7 +4557,7 @@ type ReadMessageRequest struct {
 
 func (x *ReadMessageRequest) Reset() {
 	*x = ReadMessageRequest{}
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4421,7 +4569,7 @@ func (x *ReadMessageRequest) String() string {
 func (*ReadMessageRequest) ProtoMessage() {}
 
 func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4434,7 +4582,7 @@ func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageRequest.ProtoReflect.Descriptor instead.
 func (*ReadMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{73}
+	return file_contract_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ReadMessageRequest) GetName() string {
@@ -4474,7 +4622,7 @@ type ReadMessageResponse struct {
 
 func (x *ReadMessageResponse) Reset() {
 	*x = ReadMessageResponse{}
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4486,7 +4634,7 @@ func (x *ReadMessageResponse) String() string {
 func (*ReadMessageResponse) ProtoMessage() {}
 
 func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4499,7 +4647,7 @@ func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageResponse.ProtoReflect.Descriptor instead.
 func (*ReadMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{74}
+	return file_contract_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ReadMessageResponse) GetOctets() []byte {
@@ -4519,7 +4667,7 @@ type ApplySettingsRequest struct {
 
 func (x *ApplySettingsRequest) Reset() {
 	*x = ApplySettingsRequest{}
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4531,7 +4679,7 @@ func (x *ApplySettingsRequest) String() string {
 func (*ApplySettingsRequest) ProtoMessage() {}
 
 func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4544,7 +4692,7 @@ func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsRequest.ProtoReflect.Descriptor instead.
 func (*ApplySettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{75}
+	return file_contract_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ApplySettingsRequest) GetFile() string {
@@ -4570,7 +4718,7 @@ type ApplySettingsResponse struct {
 
 func (x *ApplySettingsResponse) Reset() {
 	*x = ApplySettingsResponse{}
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4582,7 +4730,7 @@ func (x *ApplySettingsResponse) String() string {
 func (*ApplySettingsResponse) ProtoMessage() {}
 
 func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4595,7 +4743,7 @@ func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsResponse.ProtoReflect.Descriptor instead.
 func (*ApplySettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{76}
+	return file_contract_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ApplySettingsResponse) GetProblem() string {
@@ -4614,7 +4762,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4626,7 +4774,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4639,7 +4787,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{77}
+	return file_contract_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *CheckRequest) GetCursor() []byte {
@@ -4661,7 +4809,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4673,7 +4821,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4686,7 +4834,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{78}
+	return file_contract_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *CheckResponse) GetCursor() []byte {
@@ -4725,7 +4873,7 @@ type GetFingerprintRequest struct {
 
 func (x *GetFingerprintRequest) Reset() {
 	*x = GetFingerprintRequest{}
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4737,7 +4885,7 @@ func (x *GetFingerprintRequest) String() string {
 func (*GetFingerprintRequest) ProtoMessage() {}
 
 func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4750,7 +4898,7 @@ func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintRequest.ProtoReflect.Descriptor instead.
 func (*GetFingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{79}
+	return file_contract_proto_rawDescGZIP(), []int{82}
 }
 
 type GetFingerprintResponse struct {
@@ -4763,7 +4911,7 @@ type GetFingerprintResponse struct {
 
 func (x *GetFingerprintResponse) Reset() {
 	*x = GetFingerprintResponse{}
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4775,7 +4923,7 @@ func (x *GetFingerprintResponse) String() string {
 func (*GetFingerprintResponse) ProtoMessage() {}
 
 func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4788,7 +4936,7 @@ func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintResponse.ProtoReflect.Descriptor instead.
 func (*GetFingerprintResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{80}
+	return file_contract_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *GetFingerprintResponse) GetSha256() string {
@@ -4959,7 +5107,15 @@ const file_contract_proto_rawDesc = "" +
 	"\aresults\x18\x01 \x03(\v2\x16.postroom.v1.PutResultR\aresults\"3\n" +
 	"\tPutResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
-	"\x06sha256\x18\x02 \x01(\fR\x06sha256\".\n" +
+	"\x06sha256\x18\x02 \x01(\fR\x06sha256\"<\n" +
+	"\rPutAllRequest\x12+\n" +
+	"\x04puts\x18\x01 \x03(\v2\x17.postroom.v1.PutRequestR\x04puts\"B\n" +
+	"\x0ePutAllResponse\x120\n" +
+	"\aanswers\x18\x01 \x03(\v2\x16.postroom.v1.PutAnswerR\aanswers\"i\n" +
+	"\tPutAnswer\x124\n" +
+	"\bresponse\x18\x01 \x01(\v2\x18.postroom.v1.PutResponseR\bresponse\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\rR\x04code\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\".\n" +
 	"\x12BeginUploadRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\"-\n" +
 	"\x13BeginUploadResponse\x12\x16\n" +
@@ -5143,7 +5299,7 @@ const file_contract_proto_rawDesc = "" +
 	"\vOpenMailbox\x12\x1f.postroom.v1.OpenMailboxRequest\x1a .postroom.v1.OpenMailboxResponse\x12D\n" +
 	"\aEndPoll\x12\x1b.postroom.v1.EndPollRequest\x1a\x1c.postroom.v1.EndPollResponse\x12S\n" +
 	"\fReportDamage\x12 .postroom.v1.ReportDamageRequest\x1a!.postroom.v1.ReportDamageResponse\x12Y\n" +
-	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse2\x8f\a\n" +
+	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse2\xd2\a\n" +
 	"\aFetcher\x12S\n" +
 	"\fListAccounts\x12 .postroom.v1.ListAccountsRequest\x1a!.postroom.v1.ListAccountsResponse\x12_\n" +
 	"\x10TakeVerification\x12$.postroom.v1.TakeVerificationRequest\x1a%.postroom.v1.TakeVerificationResponse\x12e\n" +
@@ -5153,7 +5309,8 @@ const file_contract_proto_rawDesc = "" +
 	"\bEndFetch\x12\x1c.postroom.v1.EndFetchRequest\x1a\x1d.postroom.v1.EndFetchResponse\x12M\n" +
 	"\n" +
 	"ListLedger\x12\x1e.postroom.v1.ListLedgerRequest\x1a\x1f.postroom.v1.ListLedgerResponse\x128\n" +
-	"\x03Put\x12\x17.postroom.v1.PutRequest\x1a\x18.postroom.v1.PutResponse\x12P\n" +
+	"\x03Put\x12\x17.postroom.v1.PutRequest\x1a\x18.postroom.v1.PutResponse\x12A\n" +
+	"\x06PutAll\x12\x1a.postroom.v1.PutAllRequest\x1a\x1b.postroom.v1.PutAllResponse\x12P\n" +
 	"\vBeginUpload\x12\x1f.postroom.v1.BeginUploadRequest\x1a .postroom.v1.BeginUploadResponse\x12S\n" +
 	"\fAppendUpload\x12 .postroom.v1.AppendUploadRequest\x1a!.postroom.v1.AppendUploadResponse\x12P\n" +
 	"\vAbortUpload\x12\x1f.postroom.v1.AbortUploadRequest\x1a .postroom.v1.AbortUploadResponse\x12M\n" +
@@ -5200,7 +5357,7 @@ func file_contract_proto_rawDescGZIP() []byte {
 }
 
 var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
+var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 84)
 var file_contract_proto_goTypes = []any{
 	(Topic)(0),                         // 0: postroom.v1.Topic
 	(Verified)(0),                      // 1: postroom.v1.Verified
@@ -5244,179 +5401,187 @@ var file_contract_proto_goTypes = []any{
 	(*PutMail)(nil),                    // 39: postroom.v1.PutMail
 	(*PutResponse)(nil),                // 40: postroom.v1.PutResponse
 	(*PutResult)(nil),                  // 41: postroom.v1.PutResult
-	(*BeginUploadRequest)(nil),         // 42: postroom.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),        // 43: postroom.v1.BeginUploadResponse
-	(*AppendUploadRequest)(nil),        // 44: postroom.v1.AppendUploadRequest
-	(*AppendUploadResponse)(nil),       // 45: postroom.v1.AppendUploadResponse
-	(*AbortUploadRequest)(nil),         // 46: postroom.v1.AbortUploadRequest
-	(*AbortUploadResponse)(nil),        // 47: postroom.v1.AbortUploadResponse
-	(*MarkLedgerRequest)(nil),          // 48: postroom.v1.MarkLedgerRequest
-	(*LedgerMark)(nil),                 // 49: postroom.v1.LedgerMark
-	(*MarkLedgerResponse)(nil),         // 50: postroom.v1.MarkLedgerResponse
-	(*WorkRequest)(nil),                // 51: postroom.v1.WorkRequest
-	(*TakeRequest)(nil),                // 52: postroom.v1.TakeRequest
-	(*TakeResponse)(nil),               // 53: postroom.v1.TakeResponse
-	(*SettleRequest)(nil),              // 54: postroom.v1.SettleRequest
-	(*SettleResponse)(nil),             // 55: postroom.v1.SettleResponse
-	(*ReleaseRequest)(nil),             // 56: postroom.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),            // 57: postroom.v1.ReleaseResponse
-	(*ApplyFileRequest)(nil),           // 58: postroom.v1.ApplyFileRequest
-	(*ApplyFileResponse)(nil),          // 59: postroom.v1.ApplyFileResponse
-	(*ServiceStatus)(nil),              // 60: postroom.v1.ServiceStatus
-	(*ReportServicesRequest)(nil),      // 61: postroom.v1.ReportServicesRequest
-	(*ReportServicesResponse)(nil),     // 62: postroom.v1.ReportServicesResponse
-	(*ReportClockRequest)(nil),         // 63: postroom.v1.ReportClockRequest
-	(*ReportClockResponse)(nil),        // 64: postroom.v1.ReportClockResponse
-	(*GetStatusRequest)(nil),           // 65: postroom.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 66: postroom.v1.GetStatusResponse
-	(*AccountStatus)(nil),              // 67: postroom.v1.AccountStatus
-	(*QueueStatus)(nil),                // 68: postroom.v1.QueueStatus
-	(*AccountRequest)(nil),             // 69: postroom.v1.AccountRequest
-	(*AccountResponse)(nil),            // 70: postroom.v1.AccountResponse
-	(*RemoveAccountRequest)(nil),       // 71: postroom.v1.RemoveAccountRequest
-	(*ShowAccountRequest)(nil),         // 72: postroom.v1.ShowAccountRequest
-	(*ShowAccountResponse)(nil),        // 73: postroom.v1.ShowAccountResponse
-	(*LedgerCount)(nil),                // 74: postroom.v1.LedgerCount
-	(*ListMessagesRequest)(nil),        // 75: postroom.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),       // 76: postroom.v1.ListMessagesResponse
-	(*HeldMessage)(nil),                // 77: postroom.v1.HeldMessage
-	(*ReadMessageRequest)(nil),         // 78: postroom.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 79: postroom.v1.ReadMessageResponse
-	(*ApplySettingsRequest)(nil),       // 80: postroom.v1.ApplySettingsRequest
-	(*ApplySettingsResponse)(nil),      // 81: postroom.v1.ApplySettingsResponse
-	(*CheckRequest)(nil),               // 82: postroom.v1.CheckRequest
-	(*CheckResponse)(nil),              // 83: postroom.v1.CheckResponse
-	(*GetFingerprintRequest)(nil),      // 84: postroom.v1.GetFingerprintRequest
-	(*GetFingerprintResponse)(nil),     // 85: postroom.v1.GetFingerprintResponse
-	(*timestamppb.Timestamp)(nil),      // 86: google.protobuf.Timestamp
+	(*PutAllRequest)(nil),              // 42: postroom.v1.PutAllRequest
+	(*PutAllResponse)(nil),             // 43: postroom.v1.PutAllResponse
+	(*PutAnswer)(nil),                  // 44: postroom.v1.PutAnswer
+	(*BeginUploadRequest)(nil),         // 45: postroom.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),        // 46: postroom.v1.BeginUploadResponse
+	(*AppendUploadRequest)(nil),        // 47: postroom.v1.AppendUploadRequest
+	(*AppendUploadResponse)(nil),       // 48: postroom.v1.AppendUploadResponse
+	(*AbortUploadRequest)(nil),         // 49: postroom.v1.AbortUploadRequest
+	(*AbortUploadResponse)(nil),        // 50: postroom.v1.AbortUploadResponse
+	(*MarkLedgerRequest)(nil),          // 51: postroom.v1.MarkLedgerRequest
+	(*LedgerMark)(nil),                 // 52: postroom.v1.LedgerMark
+	(*MarkLedgerResponse)(nil),         // 53: postroom.v1.MarkLedgerResponse
+	(*WorkRequest)(nil),                // 54: postroom.v1.WorkRequest
+	(*TakeRequest)(nil),                // 55: postroom.v1.TakeRequest
+	(*TakeResponse)(nil),               // 56: postroom.v1.TakeResponse
+	(*SettleRequest)(nil),              // 57: postroom.v1.SettleRequest
+	(*SettleResponse)(nil),             // 58: postroom.v1.SettleResponse
+	(*ReleaseRequest)(nil),             // 59: postroom.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),            // 60: postroom.v1.ReleaseResponse
+	(*ApplyFileRequest)(nil),           // 61: postroom.v1.ApplyFileRequest
+	(*ApplyFileResponse)(nil),          // 62: postroom.v1.ApplyFileResponse
+	(*ServiceStatus)(nil),              // 63: postroom.v1.ServiceStatus
+	(*ReportServicesRequest)(nil),      // 64: postroom.v1.ReportServicesRequest
+	(*ReportServicesResponse)(nil),     // 65: postroom.v1.ReportServicesResponse
+	(*ReportClockRequest)(nil),         // 66: postroom.v1.ReportClockRequest
+	(*ReportClockResponse)(nil),        // 67: postroom.v1.ReportClockResponse
+	(*GetStatusRequest)(nil),           // 68: postroom.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 69: postroom.v1.GetStatusResponse
+	(*AccountStatus)(nil),              // 70: postroom.v1.AccountStatus
+	(*QueueStatus)(nil),                // 71: postroom.v1.QueueStatus
+	(*AccountRequest)(nil),             // 72: postroom.v1.AccountRequest
+	(*AccountResponse)(nil),            // 73: postroom.v1.AccountResponse
+	(*RemoveAccountRequest)(nil),       // 74: postroom.v1.RemoveAccountRequest
+	(*ShowAccountRequest)(nil),         // 75: postroom.v1.ShowAccountRequest
+	(*ShowAccountResponse)(nil),        // 76: postroom.v1.ShowAccountResponse
+	(*LedgerCount)(nil),                // 77: postroom.v1.LedgerCount
+	(*ListMessagesRequest)(nil),        // 78: postroom.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),       // 79: postroom.v1.ListMessagesResponse
+	(*HeldMessage)(nil),                // 80: postroom.v1.HeldMessage
+	(*ReadMessageRequest)(nil),         // 81: postroom.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),        // 82: postroom.v1.ReadMessageResponse
+	(*ApplySettingsRequest)(nil),       // 83: postroom.v1.ApplySettingsRequest
+	(*ApplySettingsResponse)(nil),      // 84: postroom.v1.ApplySettingsResponse
+	(*CheckRequest)(nil),               // 85: postroom.v1.CheckRequest
+	(*CheckResponse)(nil),              // 86: postroom.v1.CheckResponse
+	(*GetFingerprintRequest)(nil),      // 87: postroom.v1.GetFingerprintRequest
+	(*GetFingerprintResponse)(nil),     // 88: postroom.v1.GetFingerprintResponse
+	(*timestamppb.Timestamp)(nil),      // 89: google.protobuf.Timestamp
 }
 var file_contract_proto_depIdxs = []int32{
 	0,  // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
-	86, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	89, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	9,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
 	4,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
 	17, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
 	12, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
 	26, // 6: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
-	86, // 7: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
-	86, // 8: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
+	89, // 7: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
+	89, // 8: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
 	1,  // 9: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
-	86, // 10: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
+	89, // 10: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
 	2,  // 11: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
-	86, // 12: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
+	89, // 12: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
 	3,  // 13: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
-	86, // 14: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
+	89, // 14: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
 	35, // 15: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
 	39, // 16: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
 	41, // 17: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
-	49, // 18: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
-	35, // 19: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
-	2,  // 20: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
-	12, // 21: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
-	60, // 22: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
-	60, // 23: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
-	67, // 24: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
-	68, // 25: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
-	9,  // 26: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
-	86, // 27: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
-	86, // 28: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
-	67, // 29: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
-	86, // 30: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
-	86, // 31: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
-	68, // 32: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
-	74, // 33: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
-	2,  // 34: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
-	77, // 35: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
-	86, // 36: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
-	6,  // 37: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
-	7,  // 38: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	10, // 39: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
-	13, // 40: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
-	15, // 41: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
-	18, // 42: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
-	20, // 43: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
-	22, // 44: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	24, // 45: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
-	27, // 46: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
-	29, // 47: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
-	31, // 48: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
-	33, // 49: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
-	36, // 50: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	38, // 51: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
-	42, // 52: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	44, // 53: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	46, // 54: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	48, // 55: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	51, // 56: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	52, // 57: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	54, // 58: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	56, // 59: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	58, // 60: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	61, // 61: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	63, // 62: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	65, // 63: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	65, // 64: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	72, // 65: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	69, // 66: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	69, // 67: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	69, // 68: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	69, // 69: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	71, // 70: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	75, // 71: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	78, // 72: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	7,  // 73: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	80, // 74: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	80, // 75: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	82, // 76: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	84, // 77: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	22, // 78: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	5,  // 79: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	8,  // 80: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	11, // 81: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	14, // 82: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	16, // 83: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	19, // 84: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	21, // 85: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	23, // 86: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	25, // 87: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	28, // 88: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	30, // 89: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	32, // 90: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	34, // 91: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	37, // 92: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	40, // 93: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	43, // 94: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	45, // 95: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	47, // 96: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	50, // 97: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	5,  // 98: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	53, // 99: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	55, // 100: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	57, // 101: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	59, // 102: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	62, // 103: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	64, // 104: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	66, // 105: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	66, // 106: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	73, // 107: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	70, // 108: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	70, // 109: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	70, // 110: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	70, // 111: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	70, // 112: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	76, // 113: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	79, // 114: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	8,  // 115: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	81, // 116: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	81, // 117: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	83, // 118: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	85, // 119: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	23, // 120: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	79, // [79:121] is the sub-list for method output_type
-	37, // [37:79] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	38, // 18: postroom.v1.PutAllRequest.puts:type_name -> postroom.v1.PutRequest
+	44, // 19: postroom.v1.PutAllResponse.answers:type_name -> postroom.v1.PutAnswer
+	40, // 20: postroom.v1.PutAnswer.response:type_name -> postroom.v1.PutResponse
+	52, // 21: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
+	35, // 22: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
+	2,  // 23: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
+	12, // 24: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
+	63, // 25: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
+	63, // 26: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
+	70, // 27: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
+	71, // 28: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
+	9,  // 29: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
+	89, // 30: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
+	89, // 31: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
+	70, // 32: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
+	89, // 33: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
+	89, // 34: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
+	71, // 35: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
+	77, // 36: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
+	2,  // 37: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
+	80, // 38: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
+	89, // 39: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
+	6,  // 40: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
+	7,  // 41: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	10, // 42: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
+	13, // 43: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
+	15, // 44: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
+	18, // 45: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
+	20, // 46: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	22, // 47: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	24, // 48: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
+	27, // 49: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
+	29, // 50: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
+	31, // 51: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
+	33, // 52: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
+	36, // 53: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
+	38, // 54: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
+	42, // 55: postroom.v1.Fetcher.PutAll:input_type -> postroom.v1.PutAllRequest
+	45, // 56: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	47, // 57: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	49, // 58: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	51, // 59: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	54, // 60: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	55, // 61: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	57, // 62: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	59, // 63: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	61, // 64: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	64, // 65: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	66, // 66: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	68, // 67: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	68, // 68: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	75, // 69: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	72, // 70: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	72, // 71: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	72, // 72: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	72, // 73: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	74, // 74: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	78, // 75: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	81, // 76: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	7,  // 77: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	83, // 78: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	83, // 79: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	85, // 80: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	87, // 81: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	22, // 82: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	5,  // 83: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	8,  // 84: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	11, // 85: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	14, // 86: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	16, // 87: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	19, // 88: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	21, // 89: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	23, // 90: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	25, // 91: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	28, // 92: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	30, // 93: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	32, // 94: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	34, // 95: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	37, // 96: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	40, // 97: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
+	43, // 98: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
+	46, // 99: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	48, // 100: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	50, // 101: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	53, // 102: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	5,  // 103: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	56, // 104: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	58, // 105: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	60, // 106: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	62, // 107: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	65, // 108: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	67, // 109: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	69, // 110: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	69, // 111: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	76, // 112: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	73, // 113: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	73, // 114: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	73, // 115: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	73, // 116: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	73, // 117: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	79, // 118: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	82, // 119: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	8,  // 120: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	84, // 121: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	84, // 122: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	86, // 123: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	88, // 124: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	23, // 125: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	83, // [83:126] is the sub-list for method output_type
+	40, // [40:83] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_contract_proto_init() }
@@ -5430,7 +5595,7 @@ func file_contract_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contract_proto_rawDesc), len(file_contract_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   81,
+			NumMessages:   84,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

@@ -229,6 +229,7 @@ type FetcherService interface {
 	EndFetch(context.Context, *EndFetchRequest) (*EndFetchResponse, error)
 	ListLedger(context.Context, *ListLedgerRequest) (*ListLedgerResponse, error)
 	Put(context.Context, *PutRequest) (*PutResponse, error)
+	PutAll(context.Context, *PutAllRequest) (*PutAllResponse, error)
 	BeginUpload(context.Context, *BeginUploadRequest) (*BeginUploadResponse, error)
 	AppendUpload(context.Context, *AppendUploadRequest) (*AppendUploadResponse, error)
 	AbortUpload(context.Context, *AbortUploadRequest) (*AbortUploadResponse, error)
@@ -286,6 +287,13 @@ func RegisterFetcherService(srv *ttrpc.Server, svc FetcherService) {
 					return nil, err
 				}
 				return svc.Put(ctx, &req)
+			},
+			"PutAll": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req PutAllRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.PutAll(ctx, &req)
 			},
 			"BeginUpload": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req BeginUploadRequest
@@ -380,6 +388,14 @@ func (c *fetcherClient) ListLedger(ctx context.Context, req *ListLedgerRequest) 
 func (c *fetcherClient) Put(ctx context.Context, req *PutRequest) (*PutResponse, error) {
 	var resp PutResponse
 	if err := c.client.Call(ctx, "postroom.v1.Fetcher", "Put", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *fetcherClient) PutAll(ctx context.Context, req *PutAllRequest) (*PutAllResponse, error) {
+	var resp PutAllResponse
+	if err := c.client.Call(ctx, "postroom.v1.Fetcher", "PutAll", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

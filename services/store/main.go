@@ -195,5 +195,5 @@ func bootID() string {
 	return strings.TrimSpace(string(b))
 }
 
-// collectAt: a live heap of a few MiB would be collected for every 4 MiB of puts, a fifth of their CPU time; so it is for every 16 MiB.
-const collectAt = 400
+// collectAt: a live heap of a few MiB would be collected for every 4 MiB of puts, a fifth of their CPU time; so it is for every 32 MiB.
+const collectAt = 800

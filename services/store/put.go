@@ -24,12 +24,51 @@ const (
 )
 
 func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.PutResponse, error) {
-	id, err := parseAccount(q.Account)
-	if err != nil {
+	answer, c, err := f.prepare(ctx, q)
+	if c == nil {
+		return answer, err
+	}
+	if err := f.db.Commit(ctx, c); err != nil {
 		return nil, err
 	}
+	f.putDone(q)
+	return answer, nil
+}
+
+func (f fetcher) PutAll(ctx context.Context, q *contract.PutAllRequest) (*contract.PutAllResponse, error) {
+	all := &contract.PutAllResponse{Answers: make([]*contract.PutAnswer, len(q.Puts))}
+	var calls []*engine.Call
+	var called []int // place in q.Puts
+	for i, one := range q.Puts {
+		answer, c, err := f.prepare(ctx, one)
+		all.Answers[i] = contract.AnswerPut(answer, err)
+		if c != nil {
+			calls, called = append(calls, c), append(called, i)
+		}
+	}
+	if len(calls) == 0 {
+		return all, nil
+	}
+	for n, err := range f.db.CommitAll(ctx, calls) {
+		i := called[n]
+		if err != nil {
+			all.Answers[i] = contract.AnswerPut(nil, err)
+			continue
+		}
+		f.putDone(q.Puts[i])
+	}
+	return all, nil
+}
+
+// prepare gives what a put asks of the committer, and the answer that is good once that has happened; no call: it is
+// the answer already.
+func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract.PutResponse, *engine.Call, error) {
+	id, err := parseAccount(q.Account)
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := checkPut(q); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	octets := 0
 	for _, m := range q.Mails {
@@ -38,34 +77,33 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 	full := f.mayTakeIn(ctx, octets)
 	if full != nil || slices.ContainsFunc(q.Mails, func(m *contract.PutMail) bool { return m.Upload != 0 }) {
 		if answer, err := f.answeredBefore(q); err != nil || answer != nil {
-			return answer, err
+			return answer, nil, err
 		}
 	}
 	if full != nil {
-		return nil, full
+		return nil, nil, full
 	}
-	var bodies []segment.Body
-	var large []segment.Location
+	call := &engine.Call{}
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
 			l, err := f.uploads.finish(m.Upload, id)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			large = append(large, l)
+			call.Large = append(call.Large, l)
 		} else {
-			bodies = append(bodies, segment.NewBody(segment.Received, id, f.now(), m.Body))
+			call.Bodies = append(call.Bodies, segment.NewBody(segment.Received, id, f.now(), m.Body))
 		}
 	}
 	answer := &contract.PutResponse{}
-	err = f.db.Commit(ctx, bodies, large, func(t *engine.Txn, locations []segment.Location) error {
+	call.Plan = func(t *engine.Txn, locations []segment.Location) error {
 		answer.Results = nil
 		acc, err := loadAccount(&t.Reader, id)
 		if err != nil {
 			return err
 		}
 		in := &intake{Txn: t, account: id}
-		shared, large := locations[:len(bodies)], locations[len(bodies):]
+		shared, large := locations[:len(call.Bodies)], locations[len(call.Bodies):]
 		for _, m := range q.Mails {
 			from := &shared
 			if m.Upload != 0 {
@@ -84,16 +122,17 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 			return f.tellIncomplete(t, acc)
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
+	return answer, call, nil
+}
+
+// putDone forgets the uploads of a put that has happened.
+func (f fetcher) putDone(q *contract.PutRequest) {
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
 			f.uploads.done(m.Upload)
 		}
 	}
-	return answer, nil
 }
 
 // answeredBefore gives the answer to a put that comes again whole where the commit can't tell: its uploads may be
