@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
+	"postroom/services/store/engine"
 	"postroom/services/store/segment"
 )
 
@@ -134,6 +135,40 @@ func TestALargeHeldBodyGoesForAWholeOne(t *testing.T) {
 	b.validate()
 	if list := b.mailbox(account); len(list) != 1 || string(b.octets(list[0].Body)) != "whole\r\n" {
 		t.Errorf("got %v", list)
+	}
+}
+
+// An upload whose put is refused for good is not kept for another try.
+func TestAnUploadThatIsRefusedGoes(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	account := b.enrolled(heldName)
+	row := b.put(account, plain("stored"))[0].Id
+	f := fetcher{b.Store}
+	begun, err := f.BeginUpload(t.Context(), &contract.BeginUploadRequest{Account: account})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.AppendUpload(t.Context(), &contract.AppendUploadRequest{Upload: begun.Upload, Chunk: []byte("large")}); err != nil {
+		t.Fatal(err)
+	}
+	m := replacing(row, plain(""))
+	m.Upload = begun.Upload
+	if _, err := f.Put(t.Context(), &contract.PutRequest{Account: account, Mails: []*contract.PutMail{m}}); !errors.Is(err, contract.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.uploads.get(begun.Upload); !errors.Is(err, contract.ErrNotFound) {
+		t.Errorf("the upload: %v", err)
+	}
+	dropped := 0
+	err = b.db.View(func(r *engine.Reader) error {
+		for range r.Scan(engine.Dropped, nil, nil) {
+			dropped++
+		}
+		return nil
+	})
+	if err != nil || dropped != 1 || b.where("large") != "" {
+		t.Errorf("%d bodies are dropped, %v; it's in %q", dropped, err, b.where("large"))
 	}
 }
 

@@ -85,6 +85,9 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 		}
 		return nil
 	})
+	if errors.Is(err, contract.ErrConflict) || errors.Is(err, contract.ErrNotFound) {
+		return nil, errors.Join(err, f.discard(ctx, q, large))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +97,26 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 		}
 	}
 	return answer, nil
+}
+
+// discard drops the uploads of a put that was refused for good: it would be refused again.
+func (f fetcher) discard(ctx context.Context, q *contract.PutRequest, large []segment.Location) error {
+	if len(large) == 0 {
+		return nil
+	}
+	err := f.db.Commit(ctx, nil, large, func(t *engine.Txn, locations []segment.Location) error {
+		for _, l := range locations {
+			t.Drop(engine.BodyOf(l))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range q.Mails {
+		f.uploads.done(m.Upload)
+	}
+	return nil
 }
 
 // answeredBefore gives the answer to a put that comes again whole where the commit can't tell: its uploads may be
