@@ -2203,6 +2203,154 @@ func (x *ListLedgerResponse) GetMore() bool {
 	return false
 }
 
+type PutAllRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Puts          []*PutRequest          `protobuf:"bytes,1,rep,name=puts,proto3" json:"puts,omitempty"` // at most MaxPut octets of mail in all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAllRequest) Reset() {
+	*x = PutAllRequest{}
+	mi := &file_contract_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAllRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAllRequest) ProtoMessage() {}
+
+func (x *PutAllRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAllRequest.ProtoReflect.Descriptor instead.
+func (*PutAllRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *PutAllRequest) GetPuts() []*PutRequest {
+	if x != nil {
+		return x.Puts
+	}
+	return nil
+}
+
+type PutAllResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Answers       []*PutAnswer           `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"` // in the order of the puts
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAllResponse) Reset() {
+	*x = PutAllResponse{}
+	mi := &file_contract_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAllResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAllResponse) ProtoMessage() {}
+
+func (x *PutAllResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAllResponse.ProtoReflect.Descriptor instead.
+func (*PutAllResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PutAllResponse) GetAnswers() []*PutAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+type PutAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Response      *PutResponse           `protobuf:"bytes,1,opt,name=response,proto3" json:"response,omitempty"`
+	Code          uint32                 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"` // of its error, as a call's status has it; 0: none
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAnswer) Reset() {
+	*x = PutAnswer{}
+	mi := &file_contract_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAnswer) ProtoMessage() {}
+
+func (x *PutAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
+func (*PutAnswer) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PutAnswer) GetResponse() *PutResponse {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *PutAnswer) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *PutAnswer) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type PutRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -2213,7 +2361,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +2373,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2238,7 +2386,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{33}
+	return file_contract_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PutRequest) GetAccount() []byte {
@@ -2272,7 +2420,7 @@ type PutMail struct {
 
 func (x *PutMail) Reset() {
 	*x = PutMail{}
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2432,7 @@ func (x *PutMail) String() string {
 func (*PutMail) ProtoMessage() {}
 
 func (x *PutMail) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2445,7 @@ func (x *PutMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMail.ProtoReflect.Descriptor instead.
 func (*PutMail) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{34}
+	return file_contract_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PutMail) GetKey() []byte {
@@ -2372,7 +2520,7 @@ type PutResponse struct {
 
 func (x *PutResponse) Reset() {
 	*x = PutResponse{}
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2532,7 @@ func (x *PutResponse) String() string {
 func (*PutResponse) ProtoMessage() {}
 
 func (x *PutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2545,7 @@ func (x *PutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResponse.ProtoReflect.Descriptor instead.
 func (*PutResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{35}
+	return file_contract_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PutResponse) GetResults() []*PutResult {
@@ -2417,7 +2565,7 @@ type PutResult struct {
 
 func (x *PutResult) Reset() {
 	*x = PutResult{}
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2577,7 @@ func (x *PutResult) String() string {
 func (*PutResult) ProtoMessage() {}
 
 func (x *PutResult) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2590,7 @@ func (x *PutResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResult.ProtoReflect.Descriptor instead.
 func (*PutResult) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{36}
+	return file_contract_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PutResult) GetId() uint64 {
@@ -2457,154 +2605,6 @@ func (x *PutResult) GetSha256() []byte {
 		return x.Sha256
 	}
 	return nil
-}
-
-type PutAllRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Puts          []*PutRequest          `protobuf:"bytes,1,rep,name=puts,proto3" json:"puts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *PutAllRequest) Reset() {
-	*x = PutAllRequest{}
-	mi := &file_contract_proto_msgTypes[37]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *PutAllRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*PutAllRequest) ProtoMessage() {}
-
-func (x *PutAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[37]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use PutAllRequest.ProtoReflect.Descriptor instead.
-func (*PutAllRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{37}
-}
-
-func (x *PutAllRequest) GetPuts() []*PutRequest {
-	if x != nil {
-		return x.Puts
-	}
-	return nil
-}
-
-type PutAllResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Answers       []*PutAnswer           `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *PutAllResponse) Reset() {
-	*x = PutAllResponse{}
-	mi := &file_contract_proto_msgTypes[38]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *PutAllResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*PutAllResponse) ProtoMessage() {}
-
-func (x *PutAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[38]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use PutAllResponse.ProtoReflect.Descriptor instead.
-func (*PutAllResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{38}
-}
-
-func (x *PutAllResponse) GetAnswers() []*PutAnswer {
-	if x != nil {
-		return x.Answers
-	}
-	return nil
-}
-
-type PutAnswer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Response      *PutResponse           `protobuf:"bytes,1,opt,name=response,proto3" json:"response,omitempty"`
-	Code          uint32                 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"` // of its error, as a call's status has it; 0: none
-	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *PutAnswer) Reset() {
-	*x = PutAnswer{}
-	mi := &file_contract_proto_msgTypes[39]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *PutAnswer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*PutAnswer) ProtoMessage() {}
-
-func (x *PutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[39]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
-func (*PutAnswer) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{39}
-}
-
-func (x *PutAnswer) GetResponse() *PutResponse {
-	if x != nil {
-		return x.Response
-	}
-	return nil
-}
-
-func (x *PutAnswer) GetCode() uint32 {
-	if x != nil {
-		return x.Code
-	}
-	return 0
-}
-
-func (x *PutAnswer) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
 }
 
 type BeginUploadRequest struct {
@@ -5088,7 +5088,15 @@ const file_contract_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\"T\n" +
 	"\x12ListLedgerResponse\x12*\n" +
 	"\x04rows\x18\x01 \x03(\v2\x16.postroom.v1.LedgerRowR\x04rows\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"R\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"<\n" +
+	"\rPutAllRequest\x12+\n" +
+	"\x04puts\x18\x01 \x03(\v2\x17.postroom.v1.PutRequestR\x04puts\"B\n" +
+	"\x0ePutAllResponse\x120\n" +
+	"\aanswers\x18\x01 \x03(\v2\x16.postroom.v1.PutAnswerR\aanswers\"i\n" +
+	"\tPutAnswer\x124\n" +
+	"\bresponse\x18\x01 \x01(\v2\x18.postroom.v1.PutResponseR\bresponse\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\rR\x04code\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"R\n" +
 	"\n" +
 	"PutRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12*\n" +
@@ -5107,15 +5115,7 @@ const file_contract_proto_rawDesc = "" +
 	"\aresults\x18\x01 \x03(\v2\x16.postroom.v1.PutResultR\aresults\"3\n" +
 	"\tPutResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
-	"\x06sha256\x18\x02 \x01(\fR\x06sha256\"<\n" +
-	"\rPutAllRequest\x12+\n" +
-	"\x04puts\x18\x01 \x03(\v2\x17.postroom.v1.PutRequestR\x04puts\"B\n" +
-	"\x0ePutAllResponse\x120\n" +
-	"\aanswers\x18\x01 \x03(\v2\x16.postroom.v1.PutAnswerR\aanswers\"i\n" +
-	"\tPutAnswer\x124\n" +
-	"\bresponse\x18\x01 \x01(\v2\x18.postroom.v1.PutResponseR\bresponse\x12\x12\n" +
-	"\x04code\x18\x02 \x01(\rR\x04code\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\".\n" +
+	"\x06sha256\x18\x02 \x01(\fR\x06sha256\".\n" +
 	"\x12BeginUploadRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\"-\n" +
 	"\x13BeginUploadResponse\x12\x16\n" +
@@ -5299,7 +5299,7 @@ const file_contract_proto_rawDesc = "" +
 	"\vOpenMailbox\x12\x1f.postroom.v1.OpenMailboxRequest\x1a .postroom.v1.OpenMailboxResponse\x12D\n" +
 	"\aEndPoll\x12\x1b.postroom.v1.EndPollRequest\x1a\x1c.postroom.v1.EndPollResponse\x12S\n" +
 	"\fReportDamage\x12 .postroom.v1.ReportDamageRequest\x1a!.postroom.v1.ReportDamageResponse\x12Y\n" +
-	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse2\xd2\a\n" +
+	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse2\x98\a\n" +
 	"\aFetcher\x12S\n" +
 	"\fListAccounts\x12 .postroom.v1.ListAccountsRequest\x1a!.postroom.v1.ListAccountsResponse\x12_\n" +
 	"\x10TakeVerification\x12$.postroom.v1.TakeVerificationRequest\x1a%.postroom.v1.TakeVerificationResponse\x12e\n" +
@@ -5308,8 +5308,7 @@ const file_contract_proto_rawDesc = "" +
 	"BeginFetch\x12\x1e.postroom.v1.BeginFetchRequest\x1a\x1f.postroom.v1.BeginFetchResponse\x12G\n" +
 	"\bEndFetch\x12\x1c.postroom.v1.EndFetchRequest\x1a\x1d.postroom.v1.EndFetchResponse\x12M\n" +
 	"\n" +
-	"ListLedger\x12\x1e.postroom.v1.ListLedgerRequest\x1a\x1f.postroom.v1.ListLedgerResponse\x128\n" +
-	"\x03Put\x12\x17.postroom.v1.PutRequest\x1a\x18.postroom.v1.PutResponse\x12A\n" +
+	"ListLedger\x12\x1e.postroom.v1.ListLedgerRequest\x1a\x1f.postroom.v1.ListLedgerResponse\x12A\n" +
 	"\x06PutAll\x12\x1a.postroom.v1.PutAllRequest\x1a\x1b.postroom.v1.PutAllResponse\x12P\n" +
 	"\vBeginUpload\x12\x1f.postroom.v1.BeginUploadRequest\x1a .postroom.v1.BeginUploadResponse\x12S\n" +
 	"\fAppendUpload\x12 .postroom.v1.AppendUploadRequest\x1a!.postroom.v1.AppendUploadResponse\x12P\n" +
@@ -5397,13 +5396,13 @@ var file_contract_proto_goTypes = []any{
 	(*LedgerRow)(nil),                  // 35: postroom.v1.LedgerRow
 	(*ListLedgerRequest)(nil),          // 36: postroom.v1.ListLedgerRequest
 	(*ListLedgerResponse)(nil),         // 37: postroom.v1.ListLedgerResponse
-	(*PutRequest)(nil),                 // 38: postroom.v1.PutRequest
-	(*PutMail)(nil),                    // 39: postroom.v1.PutMail
-	(*PutResponse)(nil),                // 40: postroom.v1.PutResponse
-	(*PutResult)(nil),                  // 41: postroom.v1.PutResult
-	(*PutAllRequest)(nil),              // 42: postroom.v1.PutAllRequest
-	(*PutAllResponse)(nil),             // 43: postroom.v1.PutAllResponse
-	(*PutAnswer)(nil),                  // 44: postroom.v1.PutAnswer
+	(*PutAllRequest)(nil),              // 38: postroom.v1.PutAllRequest
+	(*PutAllResponse)(nil),             // 39: postroom.v1.PutAllResponse
+	(*PutAnswer)(nil),                  // 40: postroom.v1.PutAnswer
+	(*PutRequest)(nil),                 // 41: postroom.v1.PutRequest
+	(*PutMail)(nil),                    // 42: postroom.v1.PutMail
+	(*PutResponse)(nil),                // 43: postroom.v1.PutResponse
+	(*PutResult)(nil),                  // 44: postroom.v1.PutResult
 	(*BeginUploadRequest)(nil),         // 45: postroom.v1.BeginUploadRequest
 	(*BeginUploadResponse)(nil),        // 46: postroom.v1.BeginUploadResponse
 	(*AppendUploadRequest)(nil),        // 47: postroom.v1.AppendUploadRequest
@@ -5467,11 +5466,11 @@ var file_contract_proto_depIdxs = []int32{
 	3,  // 13: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
 	89, // 14: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
 	35, // 15: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
-	39, // 16: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
-	41, // 17: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
-	38, // 18: postroom.v1.PutAllRequest.puts:type_name -> postroom.v1.PutRequest
-	44, // 19: postroom.v1.PutAllResponse.answers:type_name -> postroom.v1.PutAnswer
-	40, // 20: postroom.v1.PutAnswer.response:type_name -> postroom.v1.PutResponse
+	41, // 16: postroom.v1.PutAllRequest.puts:type_name -> postroom.v1.PutRequest
+	40, // 17: postroom.v1.PutAllResponse.answers:type_name -> postroom.v1.PutAnswer
+	43, // 18: postroom.v1.PutAnswer.response:type_name -> postroom.v1.PutResponse
+	42, // 19: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
+	44, // 20: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
 	52, // 21: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
 	35, // 22: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
 	2,  // 23: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
@@ -5505,80 +5504,78 @@ var file_contract_proto_depIdxs = []int32{
 	31, // 51: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
 	33, // 52: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
 	36, // 53: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	38, // 54: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
-	42, // 55: postroom.v1.Fetcher.PutAll:input_type -> postroom.v1.PutAllRequest
-	45, // 56: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	47, // 57: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	49, // 58: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	51, // 59: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	54, // 60: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	55, // 61: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	57, // 62: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	59, // 63: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	61, // 64: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	64, // 65: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	66, // 66: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	68, // 67: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	68, // 68: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	75, // 69: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	72, // 70: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	72, // 71: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	72, // 72: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	72, // 73: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	74, // 74: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	78, // 75: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	81, // 76: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	7,  // 77: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	83, // 78: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	83, // 79: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	85, // 80: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	87, // 81: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	22, // 82: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	5,  // 83: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	8,  // 84: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	11, // 85: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	14, // 86: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	16, // 87: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	19, // 88: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	21, // 89: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	23, // 90: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	25, // 91: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	28, // 92: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	30, // 93: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	32, // 94: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	34, // 95: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	37, // 96: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	40, // 97: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	43, // 98: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
-	46, // 99: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	48, // 100: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	50, // 101: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	53, // 102: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	5,  // 103: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	56, // 104: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	58, // 105: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	60, // 106: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	62, // 107: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	65, // 108: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	67, // 109: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	69, // 110: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	69, // 111: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	76, // 112: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	73, // 113: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	73, // 114: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	73, // 115: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	73, // 116: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	73, // 117: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	79, // 118: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	82, // 119: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	8,  // 120: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	84, // 121: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	84, // 122: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	86, // 123: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	88, // 124: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	23, // 125: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	83, // [83:126] is the sub-list for method output_type
-	40, // [40:83] is the sub-list for method input_type
+	38, // 54: postroom.v1.Fetcher.PutAll:input_type -> postroom.v1.PutAllRequest
+	45, // 55: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	47, // 56: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	49, // 57: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	51, // 58: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	54, // 59: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	55, // 60: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	57, // 61: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	59, // 62: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	61, // 63: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	64, // 64: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	66, // 65: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	68, // 66: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	68, // 67: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	75, // 68: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	72, // 69: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	72, // 70: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	72, // 71: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	72, // 72: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	74, // 73: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	78, // 74: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	81, // 75: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	7,  // 76: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	83, // 77: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	83, // 78: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	85, // 79: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	87, // 80: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	22, // 81: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	5,  // 82: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	8,  // 83: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	11, // 84: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	14, // 85: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	16, // 86: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	19, // 87: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	21, // 88: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	23, // 89: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	25, // 90: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	28, // 91: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	30, // 92: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	32, // 93: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	34, // 94: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	37, // 95: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	39, // 96: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
+	46, // 97: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	48, // 98: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	50, // 99: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	53, // 100: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	5,  // 101: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	56, // 102: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	58, // 103: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	60, // 104: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	62, // 105: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	65, // 106: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	67, // 107: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	69, // 108: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	69, // 109: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	76, // 110: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	73, // 111: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	73, // 112: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	73, // 113: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	73, // 114: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	73, // 115: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	79, // 116: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	82, // 117: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	8,  // 118: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	84, // 119: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	84, // 120: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	86, // 121: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	88, // 122: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	23, // 123: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	82, // [82:124] is the sub-list for method output_type
+	40, // [40:82] is the sub-list for method input_type
 	40, // [40:40] is the sub-list for extension type_name
 	40, // [40:40] is the sub-list for extension extendee
 	0,  // [0:40] is the sub-list for field type_name

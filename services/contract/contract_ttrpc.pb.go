@@ -228,7 +228,6 @@ type FetcherService interface {
 	BeginFetch(context.Context, *BeginFetchRequest) (*BeginFetchResponse, error)
 	EndFetch(context.Context, *EndFetchRequest) (*EndFetchResponse, error)
 	ListLedger(context.Context, *ListLedgerRequest) (*ListLedgerResponse, error)
-	Put(context.Context, *PutRequest) (*PutResponse, error)
 	PutAll(context.Context, *PutAllRequest) (*PutAllResponse, error)
 	BeginUpload(context.Context, *BeginUploadRequest) (*BeginUploadResponse, error)
 	AppendUpload(context.Context, *AppendUploadRequest) (*AppendUploadResponse, error)
@@ -280,13 +279,6 @@ func RegisterFetcherService(srv *ttrpc.Server, svc FetcherService) {
 					return nil, err
 				}
 				return svc.ListLedger(ctx, &req)
-			},
-			"Put": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
-				var req PutRequest
-				if err := unmarshal(&req); err != nil {
-					return nil, err
-				}
-				return svc.Put(ctx, &req)
 			},
 			"PutAll": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req PutAllRequest
@@ -380,14 +372,6 @@ func (c *fetcherClient) EndFetch(ctx context.Context, req *EndFetchRequest) (*En
 func (c *fetcherClient) ListLedger(ctx context.Context, req *ListLedgerRequest) (*ListLedgerResponse, error) {
 	var resp ListLedgerResponse
 	if err := c.client.Call(ctx, "postroom.v1.Fetcher", "ListLedger", req, &resp); err != nil {
-		return nil, err
-	}
-	return &resp, nil
-}
-
-func (c *fetcherClient) Put(ctx context.Context, req *PutRequest) (*PutResponse, error) {
-	var resp PutResponse
-	if err := c.client.Call(ctx, "postroom.v1.Fetcher", "Put", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
-// Putter makes puts of many goroutines in few calls: those that come while calls are under way go together in the
-// next. Its method may be used from many goroutines.
+// Putter makes the puts of many goroutines in few calls: what comes while calls are under way goes together in the
+// next one. Put may be called from many goroutines.
 type Putter struct {
 	store *Client[FetcherService]
 
@@ -21,13 +22,15 @@ type Putter struct {
 	waiting []*waitingPut
 }
 
+// waitingPut is a put on its way. answer and err are there once done is closed.
 type waitingPut struct {
 	ctx     context.Context
 	request *PutRequest
 	octets  int
-	answer  *PutResponse
-	err     error
-	done    chan struct{}
+
+	answer *PutResponse
+	err    error
+	done   chan struct{}
 }
 
 // putCalls is how many calls are under way at once: while the store syncs one it receives the next.
@@ -36,8 +39,8 @@ const putCalls = 2
 // NewPutter gives one that puts by store.
 func NewPutter(store *Client[FetcherService]) *Putter { return &Putter{store: store} }
 
-// Put is FetcherService.PutAll for one put. The error is the store's, or ctx's; a put whose ctx has ended may still
-// happen.
+// Put puts one account's mails, as FetcherService.PutAll says. It is repeated as Call repeats. The error is the
+// store's, or ctx's; then the put may still happen.
 func (p *Putter) Put(ctx context.Context, q *PutRequest) (*PutResponse, error) {
 	w := &waitingPut{ctx: ctx, request: q, octets: proto.Size(q), done: make(chan struct{})}
 	p.mu.Lock()
@@ -54,11 +57,22 @@ func (p *Putter) Put(ctx context.Context, q *PutRequest) (*PutResponse, error) {
 
 // start begins a call, unless enough are under way. Called with mu held.
 func (p *Putter) start() {
-	if p.calls == putCalls || len(p.waiting) == 0 {
-		return
+	if p.calls < putCalls && len(p.waiting) > 0 {
+		p.calls++
+		go p.call()
 	}
-	p.calls++
-	go p.call()
+}
+
+func (p *Putter) call() {
+	runtime.Gosched() // those that were answered just now put again
+	list := p.take()
+	if len(list) > 0 {
+		p.put(list)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls--
+	p.start()
 }
 
 // take gives what goes into one call.
@@ -75,24 +89,28 @@ func (p *Putter) take() []*waitingPut {
 	return list
 }
 
-func (p *Putter) call() {
-	runtime.Gosched() // others may be about to put as well
-	list := p.take()
+// put makes a call, which goes on as long as anyone waits for it.
+func (p *Putter) put(list []*waitingPut) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var here atomic.Int64
+	here.Store(int64(len(list)))
 	q := &PutAllRequest{}
 	for _, w := range list {
 		q.Puts = append(q.Puts, w.request)
+		defer context.AfterFunc(w.ctx, func() {
+			if here.Add(-1) == 0 {
+				cancel()
+			}
+		})()
 	}
-	answer, err := Call(context.Background(), p.store, FetcherService.PutAll, q)
+	answer, err := Call(ctx, p.store, FetcherService.PutAll, q)
 	if err == nil && len(answer.Answers) != len(list) {
 		err = fmt.Errorf("%d puts: the store answers for %d", len(list), len(answer.Answers))
 	}
-	p.mu.Lock()
-	p.calls--
-	p.start()
-	p.mu.Unlock()
 	for i, w := range list {
 		if w.err = err; err == nil {
-			w.answer, w.err = answer.Answers[i].take()
+			w.answer, w.err = answer.Answers[i].Take()
 		}
 		close(w.done)
 	}
@@ -107,7 +125,8 @@ func AnswerPut(answer *PutResponse, err error) *PutAnswer {
 	return &PutAnswer{Code: uint32(s.Code()), Text: s.Message()}
 }
 
-func (a *PutAnswer) take() (*PutResponse, error) {
+// Take gives a put's end: what AnswerPut was given.
+func (a *PutAnswer) Take() (*PutResponse, error) {
 	if a.Code != 0 {
 		return nil, FromStatus(status.Error(codes.Code(a.Code), a.Text))
 	}

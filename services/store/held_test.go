@@ -321,7 +321,7 @@ func TestPutInTheirPlace(t *testing.T) {
 				oldState, oldPlace := stateOf(b.row(account, old)), b.where(text)
 				m := replacing(old, kind.mail("longer than before: "+text))
 				if want[state.name][i] == "-" {
-					_, err := fetcher{b.Store}.Put(t.Context(), &contract.PutRequest{Account: account, Mails: []*contract.PutMail{plain("beside " + text), m}})
+					_, err := putOne(t.Context(), fetcher{b.Store}, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{plain("beside " + text), m}})
 					if !errors.Is(err, contract.ErrConflict) {
 						t.Errorf("%s: error %v, want a conflict", kind.name, err)
 					}

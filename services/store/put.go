@@ -23,18 +23,6 @@ const (
 	maxMailsPerCall = 1000
 )
 
-func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.PutResponse, error) {
-	answer, c, err := f.prepare(ctx, q)
-	if c == nil {
-		return answer, err
-	}
-	if err := f.db.Commit(ctx, c); err != nil {
-		return nil, err
-	}
-	f.putDone(q)
-	return answer, nil
-}
-
 func (f fetcher) PutAll(ctx context.Context, q *contract.PutAllRequest) (*contract.PutAllResponse, error) {
 	all := &contract.PutAllResponse{Answers: make([]*contract.PutAnswer, len(q.Puts))}
 	var calls []*engine.Call
@@ -51,11 +39,9 @@ func (f fetcher) PutAll(ctx context.Context, q *contract.PutAllRequest) (*contra
 	}
 	for n, err := range f.db.CommitAll(ctx, calls) {
 		i := called[n]
-		if err != nil {
+		if err = f.settle(ctx, q.Puts[i], calls[n], err); err != nil {
 			all.Answers[i] = contract.AnswerPut(nil, err)
-			continue
 		}
-		f.putDone(q.Puts[i])
 	}
 	return all, nil
 }
@@ -126,13 +112,31 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract
 	return answer, call, nil
 }
 
-// putDone forgets the uploads of a put that has happened.
-func (f fetcher) putDone(q *contract.PutRequest) {
+// settle ends a put's uploads when the commit was made: those of one that was refused for good are dropped, since it would
+// be refused again. It gives the error of the put.
+func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, c *engine.Call, err error) error {
+	if len(c.Large) == 0 {
+		return err
+	}
+	if errors.Is(err, contract.ErrConflict) || errors.Is(err, contract.ErrNotFound) {
+		dropped := f.db.Commit(ctx, &engine.Call{Large: c.Large, Plan: func(t *engine.Txn, locations []segment.Location) error {
+			for _, l := range locations {
+				t.Drop(engine.BodyOf(l))
+			}
+			return nil
+		}})
+		if dropped != nil {
+			return errors.Join(err, dropped)
+		}
+	} else if err != nil {
+		return err
+	}
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
 			f.uploads.done(m.Upload)
 		}
 	}
+	return err
 }
 
 // answeredBefore gives the answer to a put that comes again whole where the commit can't tell: its uploads may be

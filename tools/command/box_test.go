@@ -96,6 +96,14 @@ func call[S, Q, A any](t *testing.T, c *contract.Client[S], method func(S, conte
 	return answer
 }
 
+func put(t *testing.T, store *contract.Client[contract.FetcherService], q *contract.PutRequest) {
+	t.Helper()
+	answer := call(t, store, contract.FetcherService.PutAll, &contract.PutAllRequest{Puts: []*contract.PutRequest{q}})
+	if _, err := answer.Answers[0].Take(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // enrol has a client log in for the first time, and the provider accept it.
 func (b *testBox) enrol(t *testing.T, name string) (id []byte) {
 	t.Helper()
@@ -143,7 +151,7 @@ func (b *testBox) put(t *testing.T, account, body []byte) {
 	} else {
 		mail.Body = body
 	}
-	call(t, b.fetcher, contract.FetcherService.Put, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{mail}})
+	put(t, b.fetcher, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{mail}})
 }
 
 const prefix = "X-Postroom-Verdict: deliver\r\n"
