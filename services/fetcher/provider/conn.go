@@ -15,9 +15,7 @@ import (
 
 // Times and limits of the dialogue.
 const (
-	connectTimeout  = 30 * time.Second // for all ways to one provider, TLS handshake included
-	commandTimeout  = 5 * time.Minute  // for a reply, and within a transfer without an octet
-	transferTimeout = 2 * time.Hour    // for one mail
+	transferTimeout = 2 * time.Hour // for one mail
 
 	maxReply   = 4096      // octets of a reply's first line; RFC 2449 §4 says 512
 	maxLine    = 4096      // octets of a line in a listing
