@@ -30,6 +30,7 @@ type service struct {
 	settings atomic.Pointer[settings.Settings]
 	locks    locks
 	refusals refusals
+	drops    drops
 }
 
 func newService(store *contract.Client[contract.FetcherService], dialer provider.Dialer, log *slog.Logger) *service {
