@@ -184,17 +184,24 @@ func (h *harness) configure(text string) {
 		var err error
 		switch key + "=" + value {
 		case "delete=never":
-			h.config.Delete.Never = true
+			h.config.Delete = Delete{Never: true}
+		case "delete=at-once":
+			h.config.Delete = Delete{}
+		case "clock=good":
+			h.config.ClockGood = true
 		case "clock=bad":
 			h.config.ClockGood = false
 		default:
 			switch key {
 			case "delete":
+				h.config.Delete = Delete{}
 				h.config.Delete.After, err = time.ParseDuration(value)
 			case "misfits":
 				h.config.Misfits, err = strconv.Atoi(value)
 			case "broken":
 				h.config.Broken, err = strconv.Atoi(value)
+			case "mails":
+				h.config.Limits.Mails, err = strconv.Atoi(value)
 			case "limit":
 				h.config.Limits.Mail, err = strconv.ParseUint(value, 10, 64)
 			default:
@@ -237,7 +244,7 @@ func (h *harness) seed(text string) {
 		fields := strings.Fields(line)
 		state, reason, _ := strings.Cut(fields[0], "/")
 		part := append(strings.Split(fields[1], ":"), "")
-		file := h.player.Files[part[0]]
+		file, ok := h.player.Files[part[0]]
 		sum, digests := sha256.Sum256(file), fakestore.Digests(file)
 		r := &contract.LedgerRow{
 			State: contract.LedgerState(contract.LedgerState_value[state]), Reason: contract.LedgerReason(contract.LedgerReason_value[reason]),
@@ -279,7 +286,7 @@ func (h *harness) seed(text string) {
 		} else if r.State == contract.LedgerState_HELD {
 			r.Reason = contract.LedgerReason_TWIN
 		}
-		if file == nil || r.State == 0 {
+		if !ok || r.State == 0 {
 			h.t.Fatalf("ledger %q is not understood", line)
 		}
 		h.store.AddRow(h.account, r, held)

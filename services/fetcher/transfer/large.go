@@ -41,7 +41,7 @@ func (s *session) notify(ctx context.Context, e provider.Entry, t top, octets ui
 // doesn't tell, its size and its header do, as far as they are known.
 func (s *session) noticed(e provider.Entry, t top) *row {
 	for _, r := range s.ledger.rows {
-		if !r.large() || !s.maybe(r, e) {
+		if !r.large() || !s.maybe(r, e) || r.moved && s.own(e) {
 			continue
 		}
 		if e.Unique && !r.moved || r.size == e.Size && (r.head == t.head || r.head == digest{} || !t.given) {

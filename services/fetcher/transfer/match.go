@@ -7,30 +7,30 @@ import (
 
 // maybe tells whether a number may be a row's mail, as far as names tell.
 //
-// A UIDL that is in the listing once means the rows of that UIDL alone, deleted ones too. A blank or doubled one
+// A UIDL that is in the listing once means the rows of that UIDL, deleted ones too. A blank or doubled one
 // proves nothing: then it may be any row that had the same, or any at all where the provider has no UIDLs. A row whose
-// UIDL isn't listed may have changed its name: then it's a number that no row has the name of, with the same size.
+// UIDL isn't listed may have changed its name: then it's any number with the same size.
 func (s *session) maybe(r *row, e provider.Entry) bool {
 	switch {
 	case r.taken || r.alone:
 		return false
 	case r.moved:
-		return !r.acked() && r.size == e.Size && (!e.Unique || len(s.ledger.byUIDL[e.UIDL]) == 0)
+		return !r.acked() && r.size == e.Size
 	case e.Unique:
 		return r.uidl == e.UIDL
 	}
 	return !r.acked() && (r.uidl == e.UIDL || !s.listing.UIDLs)
 }
 
-// byBytes finds the row that knows what RETR gave, one that no other number has taken. One that is stored is better
-// than one that is held, and one of its name better than one that changed it.
+// byBytes finds the row that knows what RETR gave, one that no other number has taken. One of its name is better than
+// one that changed it, and one that is stored better than one that is held.
 func (s *session) byBytes(rows []*row, e provider.Entry) *row {
 	var found *row
 	worth := func(r *row) (n int) {
-		if !r.held() {
+		if !r.moved {
 			n += 2
 		}
-		if !r.moved {
+		if !r.held() {
 			n++
 		}
 		return n
@@ -49,7 +49,7 @@ func (s *session) byBytes(rows []*row, e provider.Entry) *row {
 func (s *session) byName(e provider.Entry, c *content, whole bool) *row {
 	var found *row
 	for _, r := range s.ledger.rows {
-		if !r.heldForSize() && !r.left() || !s.maybe(r, e) {
+		if !r.heldForSize() && !r.left() || !s.maybe(r, e) || r.moved && s.own(e) {
 			continue
 		}
 		if e.Unique && !r.moved || r.size == e.Size && r.head == c.head {
@@ -61,6 +61,9 @@ func (s *session) byName(e provider.Entry, c *content, whole bool) *row {
 	}
 	return found
 }
+
+// own tells whether a number has a name that rows have.
+func (s *session) own(e provider.Entry) bool { return e.Unique && len(s.ledger.byUIDL[e.UIDL]) > 0 }
 
 // original looks for the mail that a held one is a twin of, where that one didn't give these bytes in this
 // session. No row: it did, or it's gone, and the held one is a mail of its own. A row with known: its number gave
@@ -99,9 +102,9 @@ func (s *session) listed(r *row) int { return s.numbers[r.uidl] }
 
 // unseen says which names and sizes the numbers have that were neither seen nor left alone.
 type unseen struct {
-	names     map[string]bool // UIDLs
-	sized     map[namedSize]bool
-	strangers map[uint64]bool // sizes of those that may be a row's whose UIDL isn't listed
+	names map[string]bool // UIDLs
+	sized map[namedSize]bool
+	sizes map[uint64]bool
 }
 
 type namedSize struct {
@@ -116,10 +119,7 @@ func (s *session) notSeen() unseen {
 		if s.at[e.Number] != nil || s.alone[e.Number] {
 			continue
 		}
-		u.names[e.UIDL], u.sized[namedSize{e.UIDL, e.Size}] = true, true
-		if !e.Unique || len(s.ledger.byUIDL[e.UIDL]) == 0 {
-			u.strangers[e.Size] = true
-		}
+		u.names[e.UIDL], u.sizes[e.Size], u.sized[namedSize{e.UIDL, e.Size}] = true, true, true
 	}
 	return u
 }
@@ -130,7 +130,7 @@ func (s *session) absent(r *row) bool {
 	case r.taken || r.alone || r.acked() || r.uidl != "" && !s.listing.UIDLs:
 		return false
 	case r.moved:
-		return !s.unseen.strangers[r.size]
+		return !s.unseen.sizes[r.size]
 	case r.heldForSize() && s.listed(r) == 0:
 		// A mail that never comes must not hold up another one that is gone.
 		return !s.unseen.sized[namedSize{r.uidl, r.size}] && !s.unseen.sized[namedSize{r.uidl, 0}]
