@@ -62,6 +62,17 @@ func (s *session) byName(e provider.Entry, c *content, whole bool) *row {
 	return found
 }
 
+// cutShort finds the row of a mail that is stored whole, and comes short this time: by its size and header, or, empty,
+// by its size. It's enough to know that it isn't new, not enough to delete it.
+func (s *session) cutShort(e provider.Entry, c *content) *row {
+	for _, r := range s.ledger.rows {
+		if r.stored() && e.Sized && r.size == e.Size && (c.octets == 0 || r.head == c.head) && s.maybe(r, e) {
+			return r
+		}
+	}
+	return nil
+}
+
 // own tells whether a number has a name that rows have.
 func (s *session) own(e provider.Entry) bool { return e.Unique && len(s.ledger.byUIDL[e.UIDL]) > 0 }
 

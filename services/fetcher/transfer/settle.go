@@ -11,6 +11,7 @@ import (
 //	its bytes are known             it's that mail. Were they in doubt, they are proved now
 //	another number gave the same    a twin: nothing is stored, until both give them again
 //	it was in doubt, or left        whole now: it takes that place. Else it's one more version
+//	it's stored, and comes short    it stays there: the next session may know it again
 //	else                            a new mail; held, where its length isn't what LIST says or it's empty
 func (s *session) settle(ctx context.Context, e provider.Entry, c *content) error {
 	rows, key := s.ledger.find(c)
@@ -23,7 +24,9 @@ func (s *session) settle(ctx context.Context, e provider.Entry, c *content) erro
 	}
 	if r == nil {
 		m.fresh = true
-		r = s.byName(e, c, whole)
+		if r = s.byName(e, c, whole); r == nil && !whole {
+			r = s.cutShort(e, c)
+		}
 	}
 	if r != nil {
 		r.taken = true
@@ -52,7 +55,7 @@ func (s *session) settle(ctx context.Context, e provider.Entry, c *content) erro
 	case r.left() && m.fresh && m.fits:
 		return s.put(ctx, m, r, false)
 	default:
-		m.known, m.stays = r, r.left()
+		m.known, m.stays = r, r.left() || m.fresh
 	}
 	return s.keep(ctx, m)
 }
