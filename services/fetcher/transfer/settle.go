@@ -55,7 +55,7 @@ func (s *session) settle(ctx context.Context, e provider.Entry, c *content) erro
 	case r.left() && m.fresh && m.fits:
 		return s.put(ctx, m, r, false)
 	default:
-		m.known, m.stays = r, r.left() || m.fresh
+		m.known, m.stays = r, m.fresh || r.left() && !r.accepted
 	}
 	return s.keep(ctx, m)
 }
