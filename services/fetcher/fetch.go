@@ -64,6 +64,7 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 	}
 	request := &contract.EndFetchRequest{
 		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text, Lasting: end.lasting,
+		Misfits: uint32(result.Misfits),
 	}
 	if !next.IsZero() {
 		request.NextFetch = timestamppb.New(next)
@@ -81,18 +82,27 @@ func (s *service) session(ctx context.Context, settings *settings.Settings, a *c
 	target := provider.Target{Host: login.Host, Port: uint16(login.Port)}
 	dialer := s.dialer
 	dialer.Log = log
+	none := transfer.Result{Misfits: int(login.Misfits)}
 	c, err := dialer.Open(ctx, settings, target)
 	if err != nil {
-		return transfer.Result{}, err
+		return none, err
 	}
 	if err := c.Login(login.Login, wire.NewSecret(login.Password)); err != nil {
 		c.Leave()
-		return transfer.Result{}, err
+		return none, err
 	}
 	s.refusals.judge(string(a.Id), nil, time.Now())
-	return transfer.Run(ctx, c, transfer.Config{
-		Store: s.store, Account: a.Id, Budget: s.budget, Limits: transfer.Limits{Mail: uint64(settings.Fetch.MaxSize)}, Log: log, Stop: s.stopping,
+	after, deletes := settings.Provider(login.Host).Delete.After()
+	result, err := transfer.Run(ctx, c, transfer.Config{
+		Store: s.store, Puts: s.puts, Account: a.Id, Login: login.Login, Host: login.Host, Budget: s.budget,
+		Limits: transfer.Limits{Mail: uint64(settings.Fetch.MaxSize)}, Broken: s.drops.of(string(a.Id)),
+		Delete: transfer.Delete{Never: !deletes, After: after}, Misfits: int(login.Misfits), ClockGood: login.ClockGood,
+		Log: log, Stop: s.stopping,
 	})
+	if ctx.Err() == nil {
+		s.drops.judge(string(a.Id), result.Broke)
+	}
+	return result, err
 }
 
 // ending is what a fetch came to, for scheduler, store and owner.
