@@ -39,7 +39,9 @@ func (a *appliance) showStatus(ctx context.Context, listening <-chan []manager.L
 		case list = <-a.listening:
 		}
 		call, cancel := context.WithTimeout(ctx, statusPatience)
-		status, err := contract.Call(call, store, contract.InitService.GetStatus, &contract.GetStatusRequest{})
+		status, err := contract.WholeStatus(func(q *contract.GetStatusRequest) (*contract.GetStatusResponse, error) {
+			return contract.Call(call, store, contract.InitService.GetStatus, q)
+		})
 		var fingerprint string
 		if err == nil {
 			fingerprint, err = certificate(call, owner)

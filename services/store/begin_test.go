@@ -56,7 +56,6 @@ func TestTheOwnersWishIsToldFromAPolls(t *testing.T) {
 	b := newBox(t)
 	const name = "me@gmx.de@pop3.gmx.de"
 	account := b.enrolled(name)
-	f := fetcher{b.Store}
 	see := func(what string, wanted, asked bool) {
 		t.Helper()
 		if a, _ := b.fetchAccount(nil); a.Wanted != wanted || a.Asked != asked {
@@ -75,7 +74,7 @@ func TestTheOwnersWishIsToldFromAPolls(t *testing.T) {
 	step(admin{b.Store}.FetchAccount(t.Context(), &contract.AccountRequest{Name: name}))
 	see("asked", true, true)
 	b.reopen("two")
-	f = fetcher{b.Store}
+	f := fetcher{b.Store}
 	see("asked, another boot", true, true)
 	step(f.BeginFetch(t.Context(), &contract.BeginFetchRequest{Account: account}))
 	step(f.EndFetch(t.Context(), &contract.EndFetchRequest{Account: account, ProviderText: "no"}))
