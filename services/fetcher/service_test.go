@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -308,6 +309,33 @@ func TestTooLarge(t *testing.T) {
 	server.Clear()
 	if got, condition := end(2), r.store.Condition(contract.ConditionTooLarge, testName); got != "" || condition != "" {
 		t.Errorf("got %q, condition %q; want none", got, condition)
+	}
+}
+
+// TestSettingsHoldFromTheNextSession: no restart is needed for a larger limit.
+func TestSettingsHoldFromTheNextSession(t *testing.T) {
+	t.Parallel()
+	server := &mailbox.Server{}
+	server.Add(&mailbox.Mail{UIDL: "1", Body: append(letter(1), strings.Repeat("x\r\n", 30_000)...)})
+	limit := func(s *settings.Settings) { s.Fetch.MaxSize = 64 << 10 }
+	r := start(t, server, "p", limit)
+	r.store.Poll(r.account)
+	if end := r.fetched(t, 1); !end.Succeeded || server.Len() != 1 {
+		t.Errorf("got %v, left %d", end, server.Len())
+	}
+	before := r.service.settings.Load()
+	larger := *before
+	larger.Fetch.MaxSize = 1 << 20
+	r.store.SetSettings(string(larger.Encode()))
+	for r.service.settings.Load() == before { // following is a goroutine of its own
+		if r.ctx.Err() != nil {
+			t.Fatal("the settings don't come")
+		}
+		runtime.Gosched()
+	}
+	r.store.Poll(r.account)
+	if end := r.fetched(t, 2); !end.Succeeded || server.Len() != 0 {
+		t.Errorf("got %v, left %d", end, server.Len())
 	}
 }
 
