@@ -36,7 +36,9 @@ func (a *appliance) showStatus(ctx context.Context, listening <-chan []manager.L
 			listening = a.listening
 		}
 		call, cancel := context.WithTimeout(ctx, statusPatience)
-		status, err := contract.Call(call, store, contract.InitService.GetStatus, &contract.GetStatusRequest{})
+		status, err := contract.WholeStatus(func(q *contract.GetStatusRequest) (*contract.GetStatusResponse, error) {
+			return contract.Call(call, store, contract.InitService.GetStatus, q)
+		})
 		var fingerprint string
 		if err == nil && list != nil {
 			fingerprint, err = certificate(call, owner)

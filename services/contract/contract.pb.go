@@ -1390,6 +1390,7 @@ type FetchAccount struct {
 	LastPoll      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_poll,json=lastPoll,proto3" json:"last_poll,omitempty"`    // a client's last poll ended
 	LastFetch     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_fetch,json=lastFetch,proto3" json:"last_fetch,omitempty"` // the last fetch began
 	Wanted        bool                   `protobuf:"varint,9,opt,name=wanted,proto3" json:"wanted,omitempty"`                       // a poll ended, or the owner asked, after the last fetch began; or that one was cut off
+	Asked         bool                   `protobuf:"varint,50,opt,name=asked,proto3" json:"asked,omitempty"`                        // wanted by the owner
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1483,6 +1484,13 @@ func (x *FetchAccount) GetLastFetch() *timestamppb.Timestamp {
 func (x *FetchAccount) GetWanted() bool {
 	if x != nil {
 		return x.Wanted
+	}
+	return false
+}
+
+func (x *FetchAccount) GetAsked() bool {
+	if x != nil {
+		return x.Asked
 	}
 	return false
 }
@@ -3783,6 +3791,7 @@ func (*ReportClockResponse) Descriptor() ([]byte, []int) {
 
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cursor        []byte                 `protobuf:"bytes,50,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3817,6 +3826,13 @@ func (*GetStatusRequest) Descriptor() ([]byte, []int) {
 	return file_contract_proto_rawDescGZIP(), []int{63}
 }
 
+func (x *GetStatusRequest) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
 type GetStatusResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ready         bool                   `protobuf:"varint,1,opt,name=ready,proto3" json:"ready,omitempty"`
@@ -3825,6 +3841,7 @@ type GetStatusResponse struct {
 	Accounts      []*AccountStatus       `protobuf:"bytes,4,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	Queues        []*QueueStatus         `protobuf:"bytes,5,rep,name=queues,proto3" json:"queues,omitempty"`
 	Conditions    []*Condition           `protobuf:"bytes,6,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	Cursor        []byte                 `protobuf:"bytes,50,opt,name=cursor,proto3" json:"cursor,omitempty"` // accounts or conditions follow behind it, and nothing else; empty: that is all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3897,6 +3914,13 @@ func (x *GetStatusResponse) GetQueues() []*QueueStatus {
 func (x *GetStatusResponse) GetConditions() []*Condition {
 	if x != nil {
 		return x.Conditions
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
 	}
 	return nil
 }
@@ -5055,7 +5079,7 @@ const file_contract_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x125\n" +
 	"\baccounts\x18\x01 \x03(\v2\x19.postroom.v1.FetchAccountR\baccounts\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"\x9e\x02\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xb4\x02\n" +
 	"\fFetchAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -5066,7 +5090,8 @@ const file_contract_proto_rawDesc = "" +
 	"\tlast_poll\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\blastPoll\x129\n" +
 	"\n" +
 	"last_fetch\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tlastFetch\x12\x16\n" +
-	"\x06wanted\x18\t \x01(\bR\x06wanted\"\x19\n" +
+	"\x06wanted\x18\t \x01(\bR\x06wanted\x12\x14\n" +
+	"\x05asked\x182 \x01(\bR\x05asked\"\x19\n" +
 	"\x17TakeVerificationRequest\"\xae\x01\n" +
 	"\x18TakeVerificationResponse\x12\x12\n" +
 	"\x04none\x18\x01 \x01(\bR\x04none\x12\x0e\n" +
@@ -5219,8 +5244,9 @@ const file_contract_proto_rawDesc = "" +
 	"\x16ReportServicesResponse\"(\n" +
 	"\x12ReportClockRequest\x12\x12\n" +
 	"\x04good\x18\x01 \x01(\bR\x04good\"\x15\n" +
-	"\x13ReportClockResponse\"\x12\n" +
-	"\x10GetStatusRequest\"\x9d\x02\n" +
+	"\x13ReportClockResponse\"*\n" +
+	"\x10GetStatusRequest\x12\x16\n" +
+	"\x06cursor\x182 \x01(\fR\x06cursor\"\xb5\x02\n" +
 	"\x11GetStatusResponse\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\bR\x05ready\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x126\n" +
@@ -5229,7 +5255,8 @@ const file_contract_proto_rawDesc = "" +
 	"\x06queues\x18\x05 \x03(\v2\x18.postroom.v1.QueueStatusR\x06queues\x126\n" +
 	"\n" +
 	"conditions\x18\x06 \x03(\v2\x16.postroom.v1.ConditionR\n" +
-	"conditions\"\x88\x02\n" +
+	"conditions\x12\x16\n" +
+	"\x06cursor\x182 \x01(\fR\x06cursor\"\x88\x02\n" +
 	"\rAccountStatus\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x14\n" +

@@ -232,7 +232,9 @@ func (b *box) octets(body *contract.Body) []byte {
 
 func (b *box) status() *contract.GetStatusResponse {
 	b.t.Helper()
-	answer, err := admin{b.Store}.GetStatus(b.t.Context(), nil)
+	answer, err := contract.WholeStatus(func(q *contract.GetStatusRequest) (*contract.GetStatusResponse, error) {
+		return admin{b.Store}.GetStatus(b.t.Context(), q)
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -51,8 +51,8 @@ WAITING counts the mails that the next poll gives.`,
 	}
 	asJSON := addJSON(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var status contract.GetStatusResponse
-		if err := ask(cmd, "GetStatus", &contract.GetStatusRequest{}, &status); err != nil {
+		status, err := askStatus(cmd)
+		if err != nil {
 			return err
 		}
 		if *asJSON {

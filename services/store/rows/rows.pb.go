@@ -40,6 +40,7 @@ type Account struct {
 	Refused        bool                   `protobuf:"varint,13,opt,name=refused,proto3" json:"refused,omitempty"`
 	ProviderText   string                 `protobuf:"bytes,14,opt,name=provider_text,json=providerText,proto3" json:"provider_text,omitempty"`
 	Fetching       bool                   `protobuf:"varint,15,opt,name=fetching,proto3" json:"fetching,omitempty"` // a fetch began and has not ended
+	Asked          bool                   `protobuf:"varint,50,opt,name=asked,proto3" json:"asked,omitempty"`       // wanted by the owner
 	Misfits        uint32                 `protobuf:"varint,16,opt,name=misfits,proto3" json:"misfits,omitempty"`   // mails in a row that came the same twice, and with another length than LIST said
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -176,6 +177,13 @@ func (x *Account) GetProviderText() string {
 func (x *Account) GetFetching() bool {
 	if x != nil {
 		return x.Fetching
+	}
+	return false
+}
+
+func (x *Account) GetAsked() bool {
+	if x != nil {
+		return x.Asked
 	}
 	return false
 }
@@ -901,7 +909,7 @@ var File_rows_proto protoreflect.FileDescriptor
 const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"rows.proto\x12\x0epostroom.store\"\xc1\x03\n" +
+	"rows.proto\x12\x0epostroom.store\"\xd7\x03\n" +
 	"\aAccount\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -920,7 +928,8 @@ const file_rows_proto_rawDesc = "" +
 	"\x06paused\x18\f \x01(\bR\x06paused\x12\x18\n" +
 	"\arefused\x18\r \x01(\bR\arefused\x12#\n" +
 	"\rprovider_text\x18\x0e \x01(\tR\fproviderText\x12\x1a\n" +
-	"\bfetching\x18\x0f \x01(\bR\bfetching\x12\x18\n" +
+	"\bfetching\x18\x0f \x01(\bR\bfetching\x12\x14\n" +
+	"\x05asked\x182 \x01(\bR\x05asked\x12\x18\n" +
 	"\amisfits\x18\x10 \x01(\rR\amisfits\"p\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x1a\n" +

@@ -57,7 +57,12 @@ func (s *Store) BeginFetch(_ context.Context, r *contract.BeginFetchRequest) (*c
 	if err != nil {
 		return nil, err
 	}
-	a.fetch.LastFetch, a.fetch.Wanted = timestamppb.Now(), false
+	if s.BeginFault != nil {
+		if err := s.BeginFault(); err != nil {
+			return nil, err
+		}
+	}
+	a.fetch.LastFetch, a.fetch.Wanted, a.fetch.Asked = timestamppb.Now(), false, false
 	s.changed(a)
 	answer := proto.Clone(a.login).(*contract.BeginFetchResponse)
 	answer.ClockGood = true

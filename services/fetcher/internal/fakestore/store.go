@@ -27,6 +27,8 @@ import (
 type Store struct {
 	// PutFault is asked before each Put; an error is answered, and nothing stored. It may be nil.
 	PutFault func(*contract.PutRequest) error
+	// BeginFault is asked before each fetch begins; an error is answered, and nothing noted. It may be nil.
+	BeginFault func() error
 	// Forget makes every upload unknown at its end, as a restart of the store does.
 	Forget bool
 
