@@ -1977,10 +1977,12 @@ type LedgerRow struct {
 	HeaderDigest  []byte                 `protobuf:"bytes,6,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
 	Changed       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=changed,proto3" json:"changed,omitempty"`
 	Reason        LedgerReason           `protobuf:"varint,8,opt,name=reason,proto3,enum=postroom.v1.LedgerReason" json:"reason,omitempty"`
-	First         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first,proto3" json:"first,omitempty"`         // the row was made, or the first of the HELD rows that it took the place of
-	Octets        uint64                 `protobuf:"varint,10,opt,name=octets,proto3" json:"octets,omitempty"`     // HELD for its size: of the version that is stored, the longest
-	Versions      [][]byte               `protobuf:"bytes,11,rep,name=versions,proto3" json:"versions,omitempty"`  // HELD for its size: SHA-256 of what each session gave, oldest first; the newest 64
-	Accepted      bool                   `protobuf:"varint,12,opt,name=accepted,proto3" json:"accepted,omitempty"` // LEFT for its size: the owner lets the provider's copy be deleted
+	First         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first,proto3" json:"first,omitempty"`                              // the row was made, or the first of the HELD rows that it took the place of
+	Octets        uint64                 `protobuf:"varint,10,opt,name=octets,proto3" json:"octets,omitempty"`                          // HELD for its size: of the version that is stored, the longest
+	Versions      [][]byte               `protobuf:"bytes,11,rep,name=versions,proto3" json:"versions,omitempty"`                       // HELD for its size: SHA-256 of what each session gave, oldest first; the newest 64
+	Accepted      bool                   `protobuf:"varint,12,opt,name=accepted,proto3" json:"accepted,omitempty"`                      // LEFT for its size: the owner lets the provider's copy be deleted
+	BodyDigest    []byte                 `protobuf:"bytes,40,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"` // SHA-256 of what stands behind the header, beside header_digest: of the version that is stored
+	Limit         uint64                 `protobuf:"varint,41,opt,name=limit,proto3" json:"limit,omitempty"`                            // LARGE: octets of one mail that the limit allowed then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2097,6 +2099,20 @@ func (x *LedgerRow) GetAccepted() bool {
 		return x.Accepted
 	}
 	return false
+}
+
+func (x *LedgerRow) GetBodyDigest() []byte {
+	if x != nil {
+		return x.BodyDigest
+	}
+	return nil
+}
+
+func (x *LedgerRow) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
 }
 
 type ListLedgerRequest struct {
@@ -2263,9 +2279,11 @@ type PutMail struct {
 	HeaderDigest  []byte                 `protobuf:"bytes,4,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
 	Body          []byte                 `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"` // at most MaxPut octets together with the other mails of the call; or:
 	Upload        uint64                 `protobuf:"varint,6,opt,name=upload,proto3" json:"upload,omitempty"`
-	Replaces      uint64                 `protobuf:"varint,7,opt,name=replaces,proto3" json:"replaces,omitempty"` // a HELD or LEFT ledger row that this mail takes the place of; 0: none
-	Hold          bool                   `protobuf:"varint,8,opt,name=hold,proto3" json:"hold,omitempty"`         // HELD for its size; the longer one of it and of what the replaced row held stays stored
-	Notice        bool                   `protobuf:"varint,9,opt,name=notice,proto3" json:"notice,omitempty"`     // LEFT, LARGE: the body is Postroom's own notice, size and UIDL are the mail's
+	Replaces      uint64                 `protobuf:"varint,7,opt,name=replaces,proto3" json:"replaces,omitempty"`                       // a HELD or LEFT ledger row that this mail takes the place of; 0: none
+	Hold          bool                   `protobuf:"varint,8,opt,name=hold,proto3" json:"hold,omitempty"`                               // HELD for its size; the longer one of it and of what the replaced row held stays stored
+	Notice        bool                   `protobuf:"varint,9,opt,name=notice,proto3" json:"notice,omitempty"`                           // LEFT, LARGE: the body is Postroom's own notice, size, UIDL and digests are the mail's
+	BodyDigest    []byte                 `protobuf:"bytes,40,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"` // SHA-256 of what stands behind the header; may be empty
+	Limit         uint64                 `protobuf:"varint,41,opt,name=limit,proto3" json:"limit,omitempty"`                            // with notice: octets of one mail that the limit allows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2361,6 +2379,20 @@ func (x *PutMail) GetNotice() bool {
 		return x.Notice
 	}
 	return false
+}
+
+func (x *PutMail) GetBodyDigest() []byte {
+	if x != nil {
+		return x.BodyDigest
+	}
+	return nil
+}
+
+func (x *PutMail) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
 }
 
 type PutResponse struct {
@@ -4920,7 +4952,7 @@ const file_contract_proto_rawDesc = "" +
 	"next_fetch\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tnextFetch\x12\x18\n" +
 	"\alasting\x18\b \x01(\bR\alasting\x12\x18\n" +
 	"\amisfits\x18\t \x01(\rR\amisfitsJ\x04\b\x06\x10\aJ\x04\b\a\x10\b\"\x12\n" +
-	"\x10EndFetchResponse\"\x9b\x03\n" +
+	"\x10EndFetchResponse\"\xd2\x03\n" +
 	"\tLedgerRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.postroom.v1.LedgerStateR\x05state\x12\x12\n" +
@@ -4934,7 +4966,10 @@ const file_contract_proto_rawDesc = "" +
 	"\x06octets\x18\n" +
 	" \x01(\x04R\x06octets\x12\x1a\n" +
 	"\bversions\x18\v \x03(\fR\bversions\x12\x1a\n" +
-	"\baccepted\x18\f \x01(\bR\baccepted\"C\n" +
+	"\baccepted\x18\f \x01(\bR\baccepted\x12\x1f\n" +
+	"\vbody_digest\x18( \x01(\fR\n" +
+	"bodyDigest\x12\x14\n" +
+	"\x05limit\x18) \x01(\x04R\x05limit\"C\n" +
 	"\x11ListLedgerRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\"T\n" +
@@ -4944,7 +4979,7 @@ const file_contract_proto_rawDesc = "" +
 	"\n" +
 	"PutRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12*\n" +
-	"\x05mails\x18\x02 \x03(\v2\x14.postroom.v1.PutMailR\x05mails\"\xdc\x01\n" +
+	"\x05mails\x18\x02 \x03(\v2\x14.postroom.v1.PutMailR\x05mails\"\x93\x02\n" +
 	"\aPutMail\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\fR\x04uidl\x12\x12\n" +
@@ -4954,7 +4989,10 @@ const file_contract_proto_rawDesc = "" +
 	"\x06upload\x18\x06 \x01(\x04R\x06upload\x12\x1a\n" +
 	"\breplaces\x18\a \x01(\x04R\breplaces\x12\x12\n" +
 	"\x04hold\x18\b \x01(\bR\x04hold\x12\x16\n" +
-	"\x06notice\x18\t \x01(\bR\x06notice\"?\n" +
+	"\x06notice\x18\t \x01(\bR\x06notice\x12\x1f\n" +
+	"\vbody_digest\x18( \x01(\fR\n" +
+	"bodyDigest\x12\x14\n" +
+	"\x05limit\x18) \x01(\x04R\x05limit\"?\n" +
 	"\vPutResponse\x120\n" +
 	"\aresults\x18\x01 \x03(\v2\x16.postroom.v1.PutResultR\aresults\"3\n" +
 	"\tPutResult\x12\x0e\n" +

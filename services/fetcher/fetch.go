@@ -13,13 +13,11 @@ import (
 	"postroom/services/fetcher/schedule"
 	"postroom/services/fetcher/transfer"
 	"postroom/services/mail"
+	"postroom/services/settings"
 	"postroom/services/wire"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
-
-// maxMail is the limit of one mail, octets.
-const maxMail = 100 << 20
 
 // fetch is one fetch for an account: one session with its provider. It tells whether the store heard of its end.
 func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle func(schedule.Outcome) time.Time) (told bool) {
@@ -46,8 +44,9 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 		settle(schedule.Outcome{Failed: true, Gone: gone})
 		return false
 	}
-	result, err := s.session(ctx, a, login, log)
-	end := s.judge(a, login.Host, result, err)
+	settings := s.settings.Load()
+	result, err := s.session(ctx, settings, a, login, log)
+	end := s.judge(settings, a, login.Host, result, err)
 	next := settle(end.Outcome)
 	log = log.With("stored", result.Stored, "deleted", result.Deleted, "octets", result.Octets, "took", time.Since(began).Round(time.Millisecond))
 	switch {
@@ -65,6 +64,7 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 	}
 	request := &contract.EndFetchRequest{
 		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text, Lasting: end.lasting,
+		Misfits: uint32(result.Misfits),
 	}
 	if !next.IsZero() {
 		request.NextFetch = timestamppb.New(next)
@@ -77,23 +77,32 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 	return true
 }
 
-// session logs in and moves the mail.
-func (s *service) session(ctx context.Context, a *contract.FetchAccount, login *contract.BeginFetchResponse, log *slog.Logger) (transfer.Result, error) {
+// session logs in and moves the mail, by the settings that were in force when it began.
+func (s *service) session(ctx context.Context, settings *settings.Settings, a *contract.FetchAccount, login *contract.BeginFetchResponse, log *slog.Logger) (transfer.Result, error) {
 	target := provider.Target{Host: login.Host, Port: uint16(login.Port)}
 	dialer := s.dialer
 	dialer.Log = log
-	c, err := dialer.Open(ctx, s.settings.Load(), target)
+	none := transfer.Result{Misfits: int(login.Misfits)}
+	c, err := dialer.Open(ctx, settings, target)
 	if err != nil {
-		return transfer.Result{}, err
+		return none, err
 	}
 	if err := c.Login(login.Login, wire.NewSecret(login.Password)); err != nil {
 		c.Leave()
-		return transfer.Result{}, err
+		return none, err
 	}
 	s.refusals.judge(string(a.Id), nil, time.Now())
-	return transfer.Run(ctx, c, transfer.Config{
-		Store: s.store, Account: a.Id, Budget: s.budget, Limits: s.limits, Log: log, Stop: s.stopping,
+	after, deletes := settings.Provider(login.Host).Delete.After()
+	result, err := transfer.Run(ctx, c, transfer.Config{
+		Store: s.store, Account: a.Id, Login: login.Login, Host: login.Host, Budget: s.budget,
+		Limits: transfer.Limits{Mail: uint64(settings.Fetch.MaxSize)}, Broken: s.drops.of(string(a.Id)),
+		Delete: transfer.Delete{Never: !deletes, After: after}, Misfits: int(login.Misfits), ClockGood: login.ClockGood,
+		Log: log, Stop: s.stopping,
 	})
+	if ctx.Err() == nil {
+		s.drops.judge(string(a.Id), result.Broke)
+	}
+	return result, err
 }
 
 // ending is what a fetch came to, for scheduler, store and owner.
@@ -105,11 +114,11 @@ type ending struct {
 }
 
 // judge says what a fetch came to.
-func (s *service) judge(a *contract.FetchAccount, host string, r transfer.Result, err error) ending {
+func (s *service) judge(settings *settings.Settings, a *contract.FetchAccount, host string, r transfer.Result, err error) ending {
 	var end ending
 	end.More = r.More
 	if r.TooLarge > 0 {
-		end.tooLarge = fmt.Sprintf("mails over the limit of %d MiB stay at the provider: %d", maxMail>>20, r.TooLarge)
+		end.tooLarge = fmt.Sprintf("mails over the limit of %s (fetch.max_size) stay at the provider: %d", settings.Fetch.MaxSize, r.TooLarge)
 	}
 	switch {
 	case err == nil && r.Refused != "":

@@ -17,7 +17,7 @@ func (c *Conn) askCapa() error {
 		return err
 	}
 	capa := map[string]string{}
-	err = c.lines("CAPA", maxCapa, func(line string) error {
+	err = c.lines("CAPA", maxCapa, func(line string, _ error) error {
 		word, rest, _ := strings.Cut(line, " ")
 		capa[strings.ToUpper(word)] = rest
 		return nil

@@ -15,9 +15,7 @@ import (
 
 // Times and limits of the dialogue.
 const (
-	connectTimeout  = 30 * time.Second // for all ways to one provider, TLS handshake included
-	commandTimeout  = 5 * time.Minute  // for a reply, and within a transfer without an octet
-	transferTimeout = 2 * time.Hour    // for one mail
+	transferTimeout = 2 * time.Hour // for one mail
 
 	maxReply   = 4096      // octets of a reply's first line; RFC 2449 §4 says 512
 	maxLine    = 4096      // octets of a line in a listing
@@ -25,8 +23,8 @@ const (
 	maxCapa    = 100       // lines of CAPA's reply
 
 	// pipelined is how many commands may wait for their answers, where the provider offers it: all of
-	// them fit into the provider's receive buffer, so nobody waits for a peer that waits for him.
-	pipelined = 16
+	// them, 2 KiB, fit into the provider's receive buffer, so nobody waits for a peer that waits for him.
+	pipelined = 128
 )
 
 // ErrProtocol means that the provider doesn't speak POP3 as far as it matters here.
@@ -123,23 +121,6 @@ func (c *Conn) do(word, command string) error {
 		return err
 	}
 	return c.status()
-}
-
-// lines reads a multi-line reply behind its status.
-func (c *Conn) lines(word string, most int, each func(line string) error) error {
-	n := 0
-	for line, err := range c.wire.DotReader(0).Lines(maxLine) {
-		if err != nil {
-			return c.failed("answer to "+word, err)
-		}
-		if n++; n > most {
-			return fmt.Errorf("answer to %s has more than %d lines: %w", word, most, ErrProtocol)
-		}
-		if err := each(string(line)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // failed says what broke a session, and on whose side.

@@ -43,11 +43,11 @@ type Dialer struct {
 	Roots   *x509.CertPool                                                       // beside which a profile's own count; nil: the system's
 }
 
-// Open reaches a provider by the rule in s, up to where it waits for a login. ctx's end interrupts the session
+// Open reaches a provider by the rule and within the times of s, up to where it waits for a login. ctx's end interrupts the session
 // at any time. The errors are *NotAllowed, *Unreachable, *Refusal (of the greeting), those of the certificate and
 // of the dialogue; Explain has words for each.
 func (d *Dialer) Open(ctx context.Context, s *settings.Settings, t Target) (*Conn, error) {
-	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
+	connecting, cancel := context.WithTimeout(ctx, s.Fetch.ConnectTimeout)
 	defer cancel()
 	resolve := d.Resolve
 	if resolve == nil {
@@ -57,9 +57,10 @@ func (d *Dialer) Open(ctx context.Context, s *settings.Settings, t Target) (*Con
 	if err != nil {
 		return nil, err
 	}
+	times := wire.Timeouts{Command: s.Fetch.CommandTimeout, Transfer: transferTimeout}
 	var tried []error
 	for i, w := range r.ways {
-		c, err := d.try(ctx, share(connecting, len(r.ways)-i), t.Host, r.profile, w)
+		c, err := d.try(ctx, share(connecting, len(r.ways)-i), times, t.Host, r.profile, w)
 		if err == nil {
 			return c, nil
 		}
@@ -95,7 +96,7 @@ func share(ctx context.Context, n int) time.Time {
 }
 
 // try opens a session one way.
-func (d *Dialer) try(ctx context.Context, by time.Time, host string, p settings.Provider, w way) (*Conn, error) {
+func (d *Dialer) try(ctx context.Context, by time.Time, times wire.Timeouts, host string, p settings.Provider, w way) (*Conn, error) {
 	connecting, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
 	nc, err := d.connect(connecting, host, w.addresses)
@@ -106,7 +107,6 @@ func (d *Dialer) try(ctx context.Context, by time.Time, host string, p settings.
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	times := wire.Timeouts{Command: commandTimeout, Transfer: transferTimeout}
 	c := &Conn{host: host, log: log, wire: wire.NewConn(nc, times)}
 	c.ended = func() error { return context.Cause(ctx) }
 	c.unctx = context.AfterFunc(ctx, c.wire.Interrupt)

@@ -9,12 +9,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-const (
-	firstBackoff = 30 * time.Second
-	lastBackoff  = 2 * time.Hour
-
-	spread = 0.1 // jitter: the schedule and the back-off are stretched by up to so much, either way
-)
+// spread is the jitter: the schedule and the back-off are stretched by up to so much, either way.
+const spread = 0.1
 
 // entry is one account. Guarded by the scheduler's mu.
 type entry struct {
@@ -61,9 +57,9 @@ func (e *entry) plan(s *settings.Settings, now time.Time) (due time.Time, ok boo
 	}
 	switch {
 	case e.failures > 0 && a.Wanted:
-		due = e.ended.Add(e.stretch(firstBackoff))
+		due = e.ended.Add(e.stretch(s.Fetch.RetryFirst))
 	case e.failures > 0:
-		due = e.ended.Add(max(e.stretch(backoff(e.failures)), e.pause))
+		due = e.ended.Add(max(e.stretch(backoff(s, e.failures)), e.pause))
 	case a.Wanted:
 		return latest(earliest, poll), true
 	case s.Fetch.Schedule == 0:
@@ -81,12 +77,12 @@ func (e *entry) stretch(d time.Duration) time.Duration {
 }
 
 // backoff is the wait behind so many failures in a row.
-func backoff(failures int) time.Duration {
-	d := firstBackoff
-	for ; failures > 1 && d < lastBackoff; failures-- {
+func backoff(s *settings.Settings, failures int) time.Duration {
+	d := s.Fetch.RetryFirst
+	for ; failures > 1 && d < s.Fetch.RetryLongest; failures-- {
 		d *= 2
 	}
-	return min(d, lastBackoff)
+	return min(d, s.Fetch.RetryLongest)
 }
 
 // moment gives a time of the contract; none is the zero time.

@@ -151,6 +151,16 @@ func TestScheduler(t *testing.T) {
 			},
 		},
 		{
+			name: "failures back off as the settings say",
+			settings: func(s *settings.Settings) {
+				s.Fetch.Schedule, s.Providers[0].MinInterval = 0, 0
+				s.Fetch.RetryFirst, s.Fetch.RetryLongest = 10*time.Second, 45*time.Second
+			},
+			outcome: func(string, int) Outcome { return Outcome{Failed: true} },
+			play:    func(f *fake) { f.poll("a") }, until: 3 * m,
+			want: []time.Duration{0, 11 * time.Second, 32 * time.Second, 73 * time.Second, 119 * time.Second, 165 * time.Second},
+		},
+		{
 			name:     "a poll shortens the back-off, a success ends it",
 			settings: func(s *settings.Settings) { s.Fetch.Schedule = 20 * m },
 			outcome:  func(_ string, n int) Outcome { return Outcome{Failed: n < 5} },

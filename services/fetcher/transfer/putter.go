@@ -28,24 +28,35 @@ type put struct {
 	mail     *contract.PutMail
 	sha      digest
 	octets   int64 // in memory
-	replaces uint64
+	replaces *row
+	hold     bool
 	id       uint64 // of its ledger row, once it's stored; read after finish
 }
 
 func (p *put) stored() bool { return p.id != 0 }
 
-// put makes a put of what was read.
-func (c *content) put(e provider.Entry, replaces *row) *put {
+// first is when its row's mail was there first.
+func (p *put) first(now time.Time) time.Time {
+	if p.replaces != nil && p.replaces.held() {
+		return p.replaces.first
+	}
+	return now
+}
+
+// newPut begins a put with what a listing says.
+func newPut(e provider.Entry, replaces *row) *put {
 	key := uuid.Must(uuid.NewV7()) // it grows with time; it fails only where the system has no random numbers
-	p := &put{
-		sha: c.sha,
-		mail: &contract.PutMail{
-			Key: key[:], Uidl: []byte(e.UIDL), Size: e.Size, HeaderDigest: c.head[:],
-		},
-	}
+	p := &put{replaces: replaces, mail: &contract.PutMail{Key: key[:], Uidl: []byte(e.UIDL), Size: e.Size}}
 	if replaces != nil {
-		p.replaces, p.mail.Replaces = replaces.id, replaces.id
+		p.mail.Replaces = replaces.id
 	}
+	return p
+}
+
+// put makes a put of what was read.
+func (c *content) put(e provider.Entry, replaces *row, hold bool) *put {
+	p := newPut(e, replaces)
+	p.sha, p.hold, p.mail.Hold, p.mail.HeaderDigest, p.mail.BodyDigest = c.sha, hold, hold, c.head[:], c.rest[:]
 	if c.upload != nil {
 		p.mail.Upload = c.upload.id
 	} else {
