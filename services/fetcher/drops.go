@@ -2,8 +2,8 @@ package fetcher
 
 import "sync"
 
-// drops counts, by account, sessions in a row that broke before their QUIT: the next ones are kept shorter, so that one
-// comes to its deletions. Each that does makes them longer again. The zero value is ready.
+// drops counts, by account, sessions in a row that broke before their QUIT: the next ones are kept shorter, and don't
+// pipeline, so that one comes to its deletions. Each that does makes them longer again. The zero value is ready.
 type drops struct {
 	mu    sync.Mutex
 	count map[string]int

@@ -360,3 +360,37 @@ func TestPutInTheirPlace(t *testing.T) {
 		})
 	}
 }
+
+// TestDigestsOfTheLedger keeps what the fetcher knows a mail by: of what is held, that of the version that is stored.
+func TestDigestsOfTheLedger(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	account := b.enrolled(heldName)
+	with := func(m *contract.PutMail, digest byte) *contract.PutMail {
+		m.HeaderDigest, m.BodyDigest = bytes.Repeat([]byte{digest}, 32), bytes.Repeat([]byte{digest + 1}, 32)
+		return m
+	}
+	is := func(what string, r *contract.LedgerRow, digest byte) {
+		t.Helper()
+		if !bytes.Equal(r.HeaderDigest, bytes.Repeat([]byte{digest}, 32)) || !bytes.Equal(r.BodyDigest, bytes.Repeat([]byte{digest + 1}, 32)) {
+			t.Errorf("%s: digests %.4x, %.4x; want those of %d", what, r.HeaderDigest, r.BodyDigest, digest)
+		}
+	}
+	b.put(account, with(plain("stored"), 1))
+	is("stored", b.rowOf(account, "stored"), 1)
+	row := b.put(account, with(held("held, the longest"), 3))[0].Id
+	m := with(held("held"), 5)
+	m.Uidl = []byte("held, the longest")
+	b.put(account, replacing(row, m))
+	is("held, shorter now", b.rowOf(account, "held, the longest"), 3)
+	n := notice("notice")
+	n.Limit = 4000
+	b.put(account, n)
+	if r := b.rowOf(account, "notice"); r.Limit != 4000 {
+		t.Errorf("notice: limit %d, want 4000", r.Limit)
+	}
+	b.mustMark(account, &contract.MarkLedgerRequest{Held: []*contract.LedgerRow{{
+		Uidl: []byte("twin"), Sha256: make([]byte, 32), HeaderDigest: bytes.Repeat([]byte{7}, 32), BodyDigest: bytes.Repeat([]byte{8}, 32),
+	}}})
+	is("twin", b.rowOf(account, "twin"), 7)
+}

@@ -184,7 +184,7 @@ func (t *intake) put(m *contract.PutMail, l segment.Location) (*contract.PutResu
 		return nil, err
 	}
 	now := t.Now().UnixNano()
-	row := &rows.Ledger{Uidl: m.Uidl, Size: m.Size, HeaderDigest: m.HeaderDigest, Changed: now, First: now}
+	row := &rows.Ledger{Uidl: m.Uidl, Size: m.Size, HeaderDigest: m.HeaderDigest, BodyDigest: m.BodyDigest, Changed: now, First: now}
 	message := &rows.Message{Account: t.account[:], Body: body, Received: now}
 	queue := engine.In
 	switch {
@@ -192,6 +192,7 @@ func (t *intake) put(m *contract.PutMail, l segment.Location) (*contract.PutResu
 		queue = engine.Held
 		message, err = t.hold(row, message, m.Replaces, old)
 	case m.Notice:
+		row.Limit = m.Limit
 		err = leaveAsLarge(row, m.Replaces, old)
 	default:
 		err = t.store(row, body, m.Replaces, old)
@@ -241,8 +242,8 @@ func (t *intake) store(row *rows.Ledger, body *rows.Body, replaces uint64, old *
 	return err
 }
 
-// leaveAsLarge is a notice's row. It says of the mail what LIST and UIDL do, and has no digest of it: nothing of it
-// was retrieved.
+// leaveAsLarge is a notice's row. It says of the mail what LIST, UIDL and perhaps TOP do, and has no digest of its bytes:
+// they weren't retrieved.
 func leaveAsLarge(row *rows.Ledger, replaces uint64, old *rows.Ledger) error {
 	if old != nil && contract.LedgerReason(old.Reason) == contract.LedgerReason_SIZE {
 		return fmt.Errorf("%w: ledger row %d is of a mail that is stored, and no notice takes its place", contract.ErrConflict, replaces)
@@ -265,6 +266,9 @@ func checkPut(q *contract.PutRequest) error {
 		if len(m.Uidl) > maxUIDL {
 			errs = append(errs, fmt.Errorf("mail %d: UIDL of %d octets, over %d", i, len(m.Uidl), maxUIDL))
 		}
+		if !optionalDigest(m.BodyDigest) {
+			errs = append(errs, fmt.Errorf("mail %d: body digest of %d octets, not %d", i, len(m.BodyDigest), digestSize))
+		}
 		if n := len(m.HeaderDigest); n != digestSize && (n != 0 || !m.Notice) {
 			errs = append(errs, fmt.Errorf("mail %d: header digest of %d octets, not %d", i, len(m.HeaderDigest), digestSize))
 		}
@@ -283,3 +287,5 @@ func checkPut(q *contract.PutRequest) error {
 	}
 	return nil
 }
+
+func optionalDigest(d []byte) bool { return len(d) == 0 || len(d) == digestSize }

@@ -40,8 +40,9 @@ type Conn struct {
 	ended func() error // why the context of Open ended, which interrupts the session; nil: it didn't
 	unctx func() bool  // ends the watch on that context
 
-	capa    map[string]string // command word in capitals: the rest of the line; nil: no CAPA
-	waiting []string          // command words that were sent and not yet answered, oldest first
+	capa     map[string]string // command word in capitals: the rest of the line; nil: no CAPA
+	lockStep bool              // PIPELINING isn't used
+	waiting  []string          // command words that were sent and not yet answered, oldest first
 
 	password wire.Secret // that was sent; masked in what comes
 }
@@ -51,11 +52,14 @@ func (c *Conn) Address() string { return c.wire.RemoteAddr().String() }
 
 // Window is how many commands may be queued before their answers are read.
 func (c *Conn) Window() int {
-	if _, ok := c.capa["PIPELINING"]; ok {
+	if _, ok := c.capa["PIPELINING"]; ok && !c.lockStep {
 		return pipelined
 	}
 	return 1
 }
+
+// LockStep makes Window 1: some offer PIPELINING and lose what comes before they answered (RFC 2449 §6.6).
+func (c *Conn) LockStep() { c.lockStep = true }
 
 // Close drops the session: what DELE marked stays at the provider.
 func (c *Conn) Close() error {

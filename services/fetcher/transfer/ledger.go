@@ -33,9 +33,10 @@ type row struct {
 	accepted bool
 	limit    uint64
 
-	moved bool // its UIDL isn't listed: the mail is gone, or has another name now
-	alone bool // its mail is listed, and left alone
-	taken bool // a mail that was seen proved to be this one
+	moved  bool // its UIDL isn't listed: the mail is gone, or has another name now
+	unsure bool // it's taken to be gone since it's not listed: the answer to QUIT got lost
+	alone  bool // its mail is listed, and left alone
+	taken  bool // a mail that was seen proved to be this one
 }
 
 func (r *row) held() bool { return r.state == contract.LedgerState_HELD }

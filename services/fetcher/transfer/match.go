@@ -9,13 +9,14 @@ import (
 //
 // A UIDL that is in the listing once means the rows of that UIDL, deleted ones too. A blank or doubled one
 // proves nothing: then it may be any row that had the same, or any at all where the provider has no UIDLs. A row whose
-// UIDL isn't listed may have changed its name: then it's any number with the same size.
+// UIDL isn't listed may have changed its name: then it's any number with the same size; but where only the answer to
+// QUIT is missing that would have said that it's gone, one without a name.
 func (s *session) maybe(r *row, e provider.Entry) bool {
 	switch {
 	case r.taken || r.alone:
 		return false
 	case r.moved:
-		return !r.acked() && r.size == e.Size
+		return r.size == e.Size && (!r.acked() || r.unsure && !e.Unique)
 	case e.Unique:
 		return r.uidl == e.UIDL
 	}
@@ -95,10 +96,11 @@ func (s *session) original(key digest) (other *row, known bool) {
 }
 
 // claimed tells whether bytes that no other number gave so far are stored as those of another number, which is
-// still to be asked: a provider that mixes up two mails must not have one of them deleted.
-func (s *session) claimed(rows []*row, e provider.Entry) bool {
+// still to be asked: a provider that mixes up two mails must not have one of them deleted. Bytes that fit here, and are
+// held since they didn't fit there, aren't the other's.
+func (s *session) claimed(rows []*row, e provider.Entry, fits bool) bool {
 	for _, r := range rows {
-		if r.taken || r.isTwin() {
+		if r.taken || r.isTwin() || r.heldForSize() && fits {
 			continue
 		}
 		if number := s.listed(r); number != 0 && number != e.Number && s.at[number] == nil {

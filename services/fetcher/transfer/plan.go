@@ -49,7 +49,7 @@ func (s *session) compare() []*contract.LedgerMark {
 		switch {
 		case r.moved && r.state == contract.LedgerState_DELE_SENT:
 			// The provider did what it was asked for, though its answer was lost.
-			r.state = contract.LedgerState_DELE_ACKED
+			r.state, r.unsure = contract.LedgerState_DELE_ACKED, true
 			marks = append(marks, to(r.state, r.id)...)
 		case r.isTwin() && !r.moved:
 			twins[r.key] = true

@@ -18,7 +18,7 @@ func (s *session) settle(ctx context.Context, e provider.Entry, c *content) erro
 	m := &seen{entry: e, key: key, content: c, fits: s.sizes.fit(e, c)}
 	whole := s.sizes.whole(e, c, m.fits)
 	r := s.byBytes(rows, e)
-	if r == nil && (len(s.groups[key]) > 0 || s.claimed(rows, e)) {
+	if r == nil && (len(s.groups[key]) > 0 || s.claimed(rows, e, m.fits)) {
 		m.twin = true
 		return s.keep(ctx, m)
 	}

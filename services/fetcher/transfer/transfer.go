@@ -56,7 +56,7 @@ type Result struct {
 	Misfits  int    // mails in a row that came the same twice, and with another length than LIST said
 	Refused  string // the provider's words where it refused to give or to delete a mail; empty: it didn't
 	More     bool   // another session at once would do more
-	Broke    bool   // it ended before the answer to its QUIT, and there was something to do
+	Broke    bool   // it ended before the answer to its QUIT
 }
 
 // Run does everything behind the login, QUIT included. The connection is closed afterwards. The error is
@@ -67,6 +67,10 @@ func Run(ctx context.Context, c *provider.Conn, config Config) (Result, error) {
 	s := &session{
 		Config: config, conn: c, began: time.Now(), ledger: newLedger(), sizes: sizes{misfits: config.Misfits},
 		groups: map[digest][]*seen{}, at: map[int]*seen{}, alone: map[int]bool{},
+	}
+	s.result.Broke = true
+	if config.Broken > 0 {
+		c.LockStep()
 	}
 	err := s.run(ctx)
 	s.result.Misfits = s.sizes.misfits
@@ -121,7 +125,6 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
 		return err
 	}
-	s.result.Broke = len(s.listing.Mails) > 0
 	s.puts = newPutter(ctx, s.Puts, s.Account, s.Budget)
 	err := s.gather(ctx)
 	stored, putErr := s.puts.finish()

@@ -479,6 +479,8 @@ type Ledger struct {
 	Octets        uint64   `protobuf:"varint,9,opt,name=octets,proto3" json:"octets,omitempty"`
 	Versions      [][]byte `protobuf:"bytes,10,rep,name=versions,proto3" json:"versions,omitempty"`
 	Accepted      bool     `protobuf:"varint,11,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	BodyDigest    []byte   `protobuf:"bytes,12,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"`
+	Limit         uint64   `protobuf:"varint,13,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -588,6 +590,20 @@ func (x *Ledger) GetAccepted() bool {
 		return x.Accepted
 	}
 	return false
+}
+
+func (x *Ledger) GetBodyDigest() []byte {
+	if x != nil {
+		return x.BodyDigest
+	}
+	return nil
+}
+
+func (x *Ledger) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
 }
 
 // Put is the answer to a put, kept for its repetition.
@@ -956,7 +972,7 @@ const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"incomplete\x18\n" +
 	" \x01(\bR\n" +
-	"incomplete\"\x9b\x02\n" +
+	"incomplete\"\xd2\x02\n" +
 	"\x06Ledger\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\fR\x04uidl\x12\x12\n" +
@@ -969,7 +985,10 @@ const file_rows_proto_rawDesc = "" +
 	"\x06octets\x18\t \x01(\x04R\x06octets\x12\x1a\n" +
 	"\bversions\x18\n" +
 	" \x03(\fR\bversions\x12\x1a\n" +
-	"\baccepted\x18\v \x01(\bR\baccepted\"A\n" +
+	"\baccepted\x18\v \x01(\bR\baccepted\x12\x1f\n" +
+	"\vbody_digest\x18\f \x01(\fR\n" +
+	"bodyDigest\x12\x14\n" +
+	"\x05limit\x18\r \x01(\x04R\x05limit\"A\n" +
 	"\x03Put\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\fR\x06sha256\x12\x12\n" +
