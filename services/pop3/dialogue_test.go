@@ -15,13 +15,14 @@ import (
 )
 
 // TestDialogues holds the dialogues in testdata/dialogues. An archive has the mails of the Out Queue
-// (out-queue/NAME.eml, in the order of their names, with CRLF for each LF), the settings if they matter
+// (out-queue/NAME.eml, in the order of their names, with CRLF for each LF; bare-queue/NAME has no prefix, and no line
+// end behind a last backslash), the settings if they matter
 // (settings.toml, behind plaintext_login = "always"), the dialogue, and what leaves the Out Queue (leaves:
 // one line a poll, the ids in it):
 //
 //	C: what the client sends
 //	C! closes its connection
-//	S: a line that it reads, where * is any text
+//	S: a line that it reads, where * is any text, and \* a star
 //	S! the server closes the connection
 func TestDialogues(t *testing.T) {
 	t.Parallel()
@@ -49,6 +50,8 @@ func holdDialogue(t *testing.T, archive *txtar.Archive) {
 		switch {
 		case strings.HasPrefix(part.Name, "out-queue/"):
 			f.add(t, testPrefix, strings.ReplaceAll(text, "\n", "\r\n"))
+		case strings.HasPrefix(part.Name, "bare-queue/"):
+			f.add(t, "", strings.TrimSuffix(strings.ReplaceAll(text, "\n", "\r\n"), "\\\r\n"))
 		case part.Name == "settings.toml":
 			in, err := settings.Parse(part.Name, part.Data)
 			if err != nil {
@@ -108,9 +111,9 @@ func step(c *client, line string) error {
 
 // pattern is what a line must be: * is any text.
 func pattern(text string) *regexp.Regexp {
-	parts := strings.Split(text, "*")
+	parts := strings.Split(strings.ReplaceAll(text, `\*`, "\x00"), "*")
 	for i := range parts {
-		parts[i] = regexp.QuoteMeta(parts[i])
+		parts[i] = regexp.QuoteMeta(strings.ReplaceAll(parts[i], "\x00", "*"))
 	}
 	return regexp.MustCompile("^" + strings.Join(parts, ".*") + "$")
 }

@@ -20,11 +20,11 @@ const (
 	uniformWait = 5 * time.Second
 )
 
-// login is one attempt, from USER and PASS.
+// login is one attempt, by USER and PASS or by AUTH.
 type login struct {
 	name     string // compound, as typed
 	password wire.Secret
-	came     time.Time // the PASS
+	came     time.Time // the PASS, or the last of AUTH
 }
 
 // logIn opens the mailbox of an accepted login, under its lock; or gives a *refusal.

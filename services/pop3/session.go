@@ -30,11 +30,17 @@ const (
 var (
 	errStopping = errors.New("the service stops")
 	errPanic    = errors.New("panic")
+	errGone     = errors.New("the client closed the connection")
 )
 
 var errOutlived = &refusal{
 	code:     codeTemp,
 	text:     "this session has lasted too long: give QUIT to keep what you have, and log in again",
+	protocol: true,
+}
+
+var errTLSHere = &refusal{
+	text:     "this port begins without TLS: set the client to STARTTLS, or to the other port",
 	protocol: true,
 }
 
@@ -52,6 +58,7 @@ type session struct {
 	log     *slog.Logger
 	state   states
 	name    string   // what USER named, until PASS or STLS
+	inUTF8  bool     // UTF8 was given
 	mailbox *mailbox // in TRANSACTION
 	bad     int      // commands that broke the protocol
 	failed  int      // logins
@@ -123,16 +130,21 @@ func (s *session) dialogue(ctx context.Context) error {
 		return err
 	}
 	for !s.over {
-		line, err := s.readCommand()
+		line, err := s.readLine(wire.MaxCommand)
 		switch {
 		case errors.Is(err, wire.ErrLineTooLong):
 			err = s.answer("unknown", errTooLong)
+		case errors.Is(err, wire.ErrTLSRecord):
+			s.over = true
+			err = s.answer("unknown", errTLSHere)
 		case err != nil:
-			return whyEnded(err)
 		case s.outlived(line):
 			err = s.answer("unknown", errOutlived)
 		default:
 			err = s.execute(ctx, line)
+		}
+		if errors.Is(err, errGone) {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -141,9 +153,9 @@ func (s *session) dialogue(ctx context.Context) error {
 	return s.conn.Flush()
 }
 
-// readCommand waits for a command line. What was written is sent before: a stop must not cut it off as if
+// readLine waits for a line of the client. What was written is sent before: a stop must not cut it off as if
 // the session were idle.
-func (s *session) readCommand() (line []byte, err error) {
+func (s *session) readLine(limit int) (line []byte, err error) {
 	if s.conn.Buffered() == 0 {
 		if err := s.conn.Flush(); err != nil {
 			return nil, err
@@ -154,22 +166,20 @@ func (s *session) readCommand() (line []byte, err error) {
 		pause = finishPause
 	}
 	err = s.gate.wait(pause, func() error {
-		line, err = s.conn.ReadLine(wire.MaxCommand)
+		line, err = s.conn.ReadLine(limit)
 		return err
 	})
-	return line, err
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errGone
+	case err != nil:
+		return nil, fmt.Errorf("wait for a line: %w", err)
+	}
+	return line, nil
 }
 
 // outlived tells whether the session is too old for this command. QUIT is always possible: a client on a
 // slow line would otherwise get the same messages for ever.
 func (s *session) outlived(line []byte) bool {
 	return time.Since(s.began) > lifetime && !isQuit(line)
-}
-
-// whyEnded gives no error where the client just went away.
-func whyEnded(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return fmt.Errorf("wait for a command: %w", err)
 }
