@@ -831,10 +831,14 @@ func (x *LoginResponse) GetUniform() bool {
 	return false
 }
 
+// With after 0 a mailbox is opened, until EndPoll. While another living server has it open, that waits for a second,
+// and is then refused as a conflict. (Sessions of one server are that server's to keep apart.)
 type OpenMailboxRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"` // message id; 0 begins
+	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`      // message id; 0 begins
+	Server        uint64                 `protobuf:"varint,60,opt,name=server,proto3" json:"server,omitempty"`   // random, of one run of a server
+	Session       uint64                 `protobuf:"varint,61,opt,name=session,proto3" json:"session,omitempty"` // random
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -879,6 +883,20 @@ func (x *OpenMailboxRequest) GetAccount() []byte {
 func (x *OpenMailboxRequest) GetAfter() uint64 {
 	if x != nil {
 		return x.After
+	}
+	return 0
+}
+
+func (x *OpenMailboxRequest) GetServer() uint64 {
+	if x != nil {
+		return x.Server
+	}
+	return 0
+}
+
+func (x *OpenMailboxRequest) GetSession() uint64 {
+	if x != nil {
+		return x.Session
 	}
 	return 0
 }
@@ -1007,6 +1025,7 @@ type EndPollRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	Leave         []uint64               `protobuf:"varint,2,rep,packed,name=leave,proto3" json:"leave,omitempty"`
+	Session       uint64                 `protobuf:"varint,60,opt,name=session,proto3" json:"session,omitempty"` // whose mailbox is closed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1055,6 +1074,13 @@ func (x *EndPollRequest) GetLeave() []uint64 {
 	return nil
 }
 
+func (x *EndPollRequest) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
 type EndPollResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1091,6 +1117,58 @@ func (*EndPollResponse) Descriptor() ([]byte, []int) {
 	return file_contract_proto_rawDescGZIP(), []int{14}
 }
 
+type ServeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Server        uint64                 `protobuf:"varint,1,opt,name=server,proto3" json:"server,omitempty"`
+	Open          []*OpenMailboxRequest  `protobuf:"bytes,2,rep,name=open,proto3" json:"open,omitempty"` // what it has open, by this run of the store or by one before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServeRequest) Reset() {
+	*x = ServeRequest{}
+	mi := &file_contract_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServeRequest) ProtoMessage() {}
+
+func (x *ServeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServeRequest.ProtoReflect.Descriptor instead.
+func (*ServeRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ServeRequest) GetServer() uint64 {
+	if x != nil {
+		return x.Server
+	}
+	return 0
+}
+
+func (x *ServeRequest) GetOpen() []*OpenMailboxRequest {
+	if x != nil {
+		return x.Open
+	}
+	return nil
+}
+
 type ReportDamageRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -1102,7 +1180,7 @@ type ReportDamageRequest struct {
 
 func (x *ReportDamageRequest) Reset() {
 	*x = ReportDamageRequest{}
-	mi := &file_contract_proto_msgTypes[15]
+	mi := &file_contract_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1192,7 @@ func (x *ReportDamageRequest) String() string {
 func (*ReportDamageRequest) ProtoMessage() {}
 
 func (x *ReportDamageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[15]
+	mi := &file_contract_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1205,7 @@ func (x *ReportDamageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportDamageRequest.ProtoReflect.Descriptor instead.
 func (*ReportDamageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{15}
+	return file_contract_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReportDamageRequest) GetAccount() []byte {
@@ -1159,7 +1237,7 @@ type ReportDamageResponse struct {
 
 func (x *ReportDamageResponse) Reset() {
 	*x = ReportDamageResponse{}
-	mi := &file_contract_proto_msgTypes[16]
+	mi := &file_contract_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1249,7 @@ func (x *ReportDamageResponse) String() string {
 func (*ReportDamageResponse) ProtoMessage() {}
 
 func (x *ReportDamageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[16]
+	mi := &file_contract_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1262,7 @@ func (x *ReportDamageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportDamageResponse.ProtoReflect.Descriptor instead.
 func (*ReportDamageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{16}
+	return file_contract_proto_rawDescGZIP(), []int{17}
 }
 
 type GetCertificateRequest struct {
@@ -1195,7 +1273,7 @@ type GetCertificateRequest struct {
 
 func (x *GetCertificateRequest) Reset() {
 	*x = GetCertificateRequest{}
-	mi := &file_contract_proto_msgTypes[17]
+	mi := &file_contract_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1285,7 @@ func (x *GetCertificateRequest) String() string {
 func (*GetCertificateRequest) ProtoMessage() {}
 
 func (x *GetCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[17]
+	mi := &file_contract_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1298,7 @@ func (x *GetCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCertificateRequest.ProtoReflect.Descriptor instead.
 func (*GetCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{17}
+	return file_contract_proto_rawDescGZIP(), []int{18}
 }
 
 type GetCertificateResponse struct {
@@ -1233,7 +1311,7 @@ type GetCertificateResponse struct {
 
 func (x *GetCertificateResponse) Reset() {
 	*x = GetCertificateResponse{}
-	mi := &file_contract_proto_msgTypes[18]
+	mi := &file_contract_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1323,7 @@ func (x *GetCertificateResponse) String() string {
 func (*GetCertificateResponse) ProtoMessage() {}
 
 func (x *GetCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[18]
+	mi := &file_contract_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1336,7 @@ func (x *GetCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCertificateResponse.ProtoReflect.Descriptor instead.
 func (*GetCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{18}
+	return file_contract_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetCertificateResponse) GetCertificatePem() []byte {
@@ -1284,7 +1362,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_contract_proto_msgTypes[19]
+	mi := &file_contract_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1374,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[19]
+	mi := &file_contract_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1387,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{19}
+	return file_contract_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListAccountsRequest) GetCursor() []byte {
@@ -1330,7 +1408,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_contract_proto_msgTypes[20]
+	mi := &file_contract_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1420,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[20]
+	mi := &file_contract_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1433,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{20}
+	return file_contract_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*FetchAccount {
@@ -1396,7 +1474,7 @@ type FetchAccount struct {
 
 func (x *FetchAccount) Reset() {
 	*x = FetchAccount{}
-	mi := &file_contract_proto_msgTypes[21]
+	mi := &file_contract_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1486,7 @@ func (x *FetchAccount) String() string {
 func (*FetchAccount) ProtoMessage() {}
 
 func (x *FetchAccount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[21]
+	mi := &file_contract_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1499,7 @@ func (x *FetchAccount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchAccount.ProtoReflect.Descriptor instead.
 func (*FetchAccount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{21}
+	return file_contract_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FetchAccount) GetId() []byte {
@@ -1495,7 +1573,7 @@ type TakeVerificationRequest struct {
 
 func (x *TakeVerificationRequest) Reset() {
 	*x = TakeVerificationRequest{}
-	mi := &file_contract_proto_msgTypes[22]
+	mi := &file_contract_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +1585,7 @@ func (x *TakeVerificationRequest) String() string {
 func (*TakeVerificationRequest) ProtoMessage() {}
 
 func (x *TakeVerificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[22]
+	mi := &file_contract_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +1598,7 @@ func (x *TakeVerificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeVerificationRequest.ProtoReflect.Descriptor instead.
 func (*TakeVerificationRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{22}
+	return file_contract_proto_rawDescGZIP(), []int{23}
 }
 
 type TakeVerificationResponse struct {
@@ -1537,7 +1615,7 @@ type TakeVerificationResponse struct {
 
 func (x *TakeVerificationResponse) Reset() {
 	*x = TakeVerificationResponse{}
-	mi := &file_contract_proto_msgTypes[23]
+	mi := &file_contract_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1627,7 @@ func (x *TakeVerificationResponse) String() string {
 func (*TakeVerificationResponse) ProtoMessage() {}
 
 func (x *TakeVerificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[23]
+	mi := &file_contract_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1640,7 @@ func (x *TakeVerificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeVerificationResponse.ProtoReflect.Descriptor instead.
 func (*TakeVerificationResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{23}
+	return file_contract_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TakeVerificationResponse) GetNone() bool {
@@ -1618,7 +1696,7 @@ type AnswerVerificationRequest struct {
 
 func (x *AnswerVerificationRequest) Reset() {
 	*x = AnswerVerificationRequest{}
-	mi := &file_contract_proto_msgTypes[24]
+	mi := &file_contract_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1708,7 @@ func (x *AnswerVerificationRequest) String() string {
 func (*AnswerVerificationRequest) ProtoMessage() {}
 
 func (x *AnswerVerificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[24]
+	mi := &file_contract_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1721,7 @@ func (x *AnswerVerificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerVerificationRequest.ProtoReflect.Descriptor instead.
 func (*AnswerVerificationRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{24}
+	return file_contract_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AnswerVerificationRequest) GetId() uint64 {
@@ -1675,7 +1753,7 @@ type AnswerVerificationResponse struct {
 
 func (x *AnswerVerificationResponse) Reset() {
 	*x = AnswerVerificationResponse{}
-	mi := &file_contract_proto_msgTypes[25]
+	mi := &file_contract_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1765,7 @@ func (x *AnswerVerificationResponse) String() string {
 func (*AnswerVerificationResponse) ProtoMessage() {}
 
 func (x *AnswerVerificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[25]
+	mi := &file_contract_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1778,7 @@ func (x *AnswerVerificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerVerificationResponse.ProtoReflect.Descriptor instead.
 func (*AnswerVerificationResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{25}
+	return file_contract_proto_rawDescGZIP(), []int{26}
 }
 
 type BeginFetchRequest struct {
@@ -1712,7 +1790,7 @@ type BeginFetchRequest struct {
 
 func (x *BeginFetchRequest) Reset() {
 	*x = BeginFetchRequest{}
-	mi := &file_contract_proto_msgTypes[26]
+	mi := &file_contract_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +1802,7 @@ func (x *BeginFetchRequest) String() string {
 func (*BeginFetchRequest) ProtoMessage() {}
 
 func (x *BeginFetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[26]
+	mi := &file_contract_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +1815,7 @@ func (x *BeginFetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFetchRequest.ProtoReflect.Descriptor instead.
 func (*BeginFetchRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{26}
+	return file_contract_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *BeginFetchRequest) GetAccount() []byte {
@@ -1761,7 +1839,7 @@ type BeginFetchResponse struct {
 
 func (x *BeginFetchResponse) Reset() {
 	*x = BeginFetchResponse{}
-	mi := &file_contract_proto_msgTypes[27]
+	mi := &file_contract_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +1851,7 @@ func (x *BeginFetchResponse) String() string {
 func (*BeginFetchResponse) ProtoMessage() {}
 
 func (x *BeginFetchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[27]
+	mi := &file_contract_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +1864,7 @@ func (x *BeginFetchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFetchResponse.ProtoReflect.Descriptor instead.
 func (*BeginFetchResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{27}
+	return file_contract_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BeginFetchResponse) GetLogin() string {
@@ -1846,7 +1924,7 @@ type EndFetchRequest struct {
 
 func (x *EndFetchRequest) Reset() {
 	*x = EndFetchRequest{}
-	mi := &file_contract_proto_msgTypes[28]
+	mi := &file_contract_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +1936,7 @@ func (x *EndFetchRequest) String() string {
 func (*EndFetchRequest) ProtoMessage() {}
 
 func (x *EndFetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[28]
+	mi := &file_contract_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +1949,7 @@ func (x *EndFetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndFetchRequest.ProtoReflect.Descriptor instead.
 func (*EndFetchRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{28}
+	return file_contract_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *EndFetchRequest) GetAccount() []byte {
@@ -1931,7 +2009,7 @@ type EndFetchResponse struct {
 
 func (x *EndFetchResponse) Reset() {
 	*x = EndFetchResponse{}
-	mi := &file_contract_proto_msgTypes[29]
+	mi := &file_contract_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2021,7 @@ func (x *EndFetchResponse) String() string {
 func (*EndFetchResponse) ProtoMessage() {}
 
 func (x *EndFetchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[29]
+	mi := &file_contract_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2034,7 @@ func (x *EndFetchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndFetchResponse.ProtoReflect.Descriptor instead.
 func (*EndFetchResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{29}
+	return file_contract_proto_rawDescGZIP(), []int{30}
 }
 
 type LedgerRow struct {
@@ -1979,7 +2057,7 @@ type LedgerRow struct {
 
 func (x *LedgerRow) Reset() {
 	*x = LedgerRow{}
-	mi := &file_contract_proto_msgTypes[30]
+	mi := &file_contract_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2069,7 @@ func (x *LedgerRow) String() string {
 func (*LedgerRow) ProtoMessage() {}
 
 func (x *LedgerRow) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[30]
+	mi := &file_contract_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2082,7 @@ func (x *LedgerRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRow.ProtoReflect.Descriptor instead.
 func (*LedgerRow) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{30}
+	return file_contract_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LedgerRow) GetId() uint64 {
@@ -2101,7 +2179,7 @@ type ListLedgerRequest struct {
 
 func (x *ListLedgerRequest) Reset() {
 	*x = ListLedgerRequest{}
-	mi := &file_contract_proto_msgTypes[31]
+	mi := &file_contract_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2191,7 @@ func (x *ListLedgerRequest) String() string {
 func (*ListLedgerRequest) ProtoMessage() {}
 
 func (x *ListLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[31]
+	mi := &file_contract_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2204,7 @@ func (x *ListLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{31}
+	return file_contract_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListLedgerRequest) GetAccount() []byte {
@@ -2153,7 +2231,7 @@ type ListLedgerResponse struct {
 
 func (x *ListLedgerResponse) Reset() {
 	*x = ListLedgerResponse{}
-	mi := &file_contract_proto_msgTypes[32]
+	mi := &file_contract_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2165,7 +2243,7 @@ func (x *ListLedgerResponse) String() string {
 func (*ListLedgerResponse) ProtoMessage() {}
 
 func (x *ListLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[32]
+	mi := &file_contract_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2178,7 +2256,7 @@ func (x *ListLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{32}
+	return file_contract_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListLedgerResponse) GetRows() []*LedgerRow {
@@ -2205,7 +2283,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2295,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2308,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{33}
+	return file_contract_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PutRequest) GetAccount() []byte {
@@ -2264,7 +2342,7 @@ type PutMail struct {
 
 func (x *PutMail) Reset() {
 	*x = PutMail{}
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2354,7 @@ func (x *PutMail) String() string {
 func (*PutMail) ProtoMessage() {}
 
 func (x *PutMail) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2367,7 @@ func (x *PutMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMail.ProtoReflect.Descriptor instead.
 func (*PutMail) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{34}
+	return file_contract_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PutMail) GetKey() []byte {
@@ -2364,7 +2442,7 @@ type PutResponse struct {
 
 func (x *PutResponse) Reset() {
 	*x = PutResponse{}
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2454,7 @@ func (x *PutResponse) String() string {
 func (*PutResponse) ProtoMessage() {}
 
 func (x *PutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2467,7 @@ func (x *PutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResponse.ProtoReflect.Descriptor instead.
 func (*PutResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{35}
+	return file_contract_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PutResponse) GetResults() []*PutResult {
@@ -2409,7 +2487,7 @@ type PutResult struct {
 
 func (x *PutResult) Reset() {
 	*x = PutResult{}
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2499,7 @@ func (x *PutResult) String() string {
 func (*PutResult) ProtoMessage() {}
 
 func (x *PutResult) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2512,7 @@ func (x *PutResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResult.ProtoReflect.Descriptor instead.
 func (*PutResult) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{36}
+	return file_contract_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PutResult) GetId() uint64 {
@@ -2460,7 +2538,7 @@ type BeginUploadRequest struct {
 
 func (x *BeginUploadRequest) Reset() {
 	*x = BeginUploadRequest{}
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2550,7 @@ func (x *BeginUploadRequest) String() string {
 func (*BeginUploadRequest) ProtoMessage() {}
 
 func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2563,7 @@ func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadRequest.ProtoReflect.Descriptor instead.
 func (*BeginUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{37}
+	return file_contract_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BeginUploadRequest) GetAccount() []byte {
@@ -2504,7 +2582,7 @@ type BeginUploadResponse struct {
 
 func (x *BeginUploadResponse) Reset() {
 	*x = BeginUploadResponse{}
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2594,7 @@ func (x *BeginUploadResponse) String() string {
 func (*BeginUploadResponse) ProtoMessage() {}
 
 func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +2607,7 @@ func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadResponse.ProtoReflect.Descriptor instead.
 func (*BeginUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{38}
+	return file_contract_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *BeginUploadResponse) GetUpload() uint64 {
@@ -2550,7 +2628,7 @@ type AppendUploadRequest struct {
 
 func (x *AppendUploadRequest) Reset() {
 	*x = AppendUploadRequest{}
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +2640,7 @@ func (x *AppendUploadRequest) String() string {
 func (*AppendUploadRequest) ProtoMessage() {}
 
 func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +2653,7 @@ func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadRequest.ProtoReflect.Descriptor instead.
 func (*AppendUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{39}
+	return file_contract_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AppendUploadRequest) GetUpload() uint64 {
@@ -2607,7 +2685,7 @@ type AppendUploadResponse struct {
 
 func (x *AppendUploadResponse) Reset() {
 	*x = AppendUploadResponse{}
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +2697,7 @@ func (x *AppendUploadResponse) String() string {
 func (*AppendUploadResponse) ProtoMessage() {}
 
 func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +2710,7 @@ func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadResponse.ProtoReflect.Descriptor instead.
 func (*AppendUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{40}
+	return file_contract_proto_rawDescGZIP(), []int{41}
 }
 
 type AbortUploadRequest struct {
@@ -2644,7 +2722,7 @@ type AbortUploadRequest struct {
 
 func (x *AbortUploadRequest) Reset() {
 	*x = AbortUploadRequest{}
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +2734,7 @@ func (x *AbortUploadRequest) String() string {
 func (*AbortUploadRequest) ProtoMessage() {}
 
 func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +2747,7 @@ func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadRequest.ProtoReflect.Descriptor instead.
 func (*AbortUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{41}
+	return file_contract_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AbortUploadRequest) GetUpload() uint64 {
@@ -2687,7 +2765,7 @@ type AbortUploadResponse struct {
 
 func (x *AbortUploadResponse) Reset() {
 	*x = AbortUploadResponse{}
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2699,7 +2777,7 @@ func (x *AbortUploadResponse) String() string {
 func (*AbortUploadResponse) ProtoMessage() {}
 
 func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2712,7 +2790,7 @@ func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadResponse.ProtoReflect.Descriptor instead.
 func (*AbortUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{42}
+	return file_contract_proto_rawDescGZIP(), []int{43}
 }
 
 type MarkLedgerRequest struct {
@@ -2726,7 +2804,7 @@ type MarkLedgerRequest struct {
 
 func (x *MarkLedgerRequest) Reset() {
 	*x = MarkLedgerRequest{}
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2738,7 +2816,7 @@ func (x *MarkLedgerRequest) String() string {
 func (*MarkLedgerRequest) ProtoMessage() {}
 
 func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2751,7 +2829,7 @@ func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerRequest.ProtoReflect.Descriptor instead.
 func (*MarkLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{43}
+	return file_contract_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MarkLedgerRequest) GetAccount() []byte {
@@ -2787,7 +2865,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +2877,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +2890,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{44}
+	return file_contract_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LedgerMark) GetId() uint64 {
@@ -2837,7 +2915,7 @@ type MarkLedgerResponse struct {
 
 func (x *MarkLedgerResponse) Reset() {
 	*x = MarkLedgerResponse{}
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +2927,7 @@ func (x *MarkLedgerResponse) String() string {
 func (*MarkLedgerResponse) ProtoMessage() {}
 
 func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +2940,7 @@ func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerResponse.ProtoReflect.Descriptor instead.
 func (*MarkLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{45}
+	return file_contract_proto_rawDescGZIP(), []int{46}
 }
 
 type WorkRequest struct {
@@ -2874,7 +2952,7 @@ type WorkRequest struct {
 
 func (x *WorkRequest) Reset() {
 	*x = WorkRequest{}
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2886,7 +2964,7 @@ func (x *WorkRequest) String() string {
 func (*WorkRequest) ProtoMessage() {}
 
 func (x *WorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2899,7 +2977,7 @@ func (x *WorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRequest.ProtoReflect.Descriptor instead.
 func (*WorkRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{46}
+	return file_contract_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WorkRequest) GetWorker() uint64 {
@@ -2918,7 +2996,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3008,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3021,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{47}
+	return file_contract_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TakeRequest) GetWorker() uint64 {
@@ -2967,7 +3045,7 @@ type TakeResponse struct {
 
 func (x *TakeResponse) Reset() {
 	*x = TakeResponse{}
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3057,7 @@ func (x *TakeResponse) String() string {
 func (*TakeResponse) ProtoMessage() {}
 
 func (x *TakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3070,7 @@ func (x *TakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeResponse.ProtoReflect.Descriptor instead.
 func (*TakeResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{48}
+	return file_contract_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TakeResponse) GetNone() bool {
@@ -3049,7 +3127,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3139,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3152,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{49}
+	return file_contract_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SettleRequest) GetWorker() uint64 {
@@ -3113,7 +3191,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3125,7 +3203,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3138,7 +3216,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{50}
+	return file_contract_proto_rawDescGZIP(), []int{51}
 }
 
 type ReleaseRequest struct {
@@ -3151,7 +3229,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3163,7 +3241,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3176,7 +3254,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{51}
+	return file_contract_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReleaseRequest) GetWorker() uint64 {
@@ -3201,7 +3279,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3213,7 +3291,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3226,7 +3304,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{52}
+	return file_contract_proto_rawDescGZIP(), []int{53}
 }
 
 type ApplyFileRequest struct {
@@ -3241,7 +3319,7 @@ type ApplyFileRequest struct {
 
 func (x *ApplyFileRequest) Reset() {
 	*x = ApplyFileRequest{}
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3253,7 +3331,7 @@ func (x *ApplyFileRequest) String() string {
 func (*ApplyFileRequest) ProtoMessage() {}
 
 func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3266,7 +3344,7 @@ func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileRequest.ProtoReflect.Descriptor instead.
 func (*ApplyFileRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{53}
+	return file_contract_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ApplyFileRequest) GetSource() string {
@@ -3307,7 +3385,7 @@ type ApplyFileResponse struct {
 
 func (x *ApplyFileResponse) Reset() {
 	*x = ApplyFileResponse{}
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3319,7 +3397,7 @@ func (x *ApplyFileResponse) String() string {
 func (*ApplyFileResponse) ProtoMessage() {}
 
 func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3332,7 +3410,7 @@ func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileResponse.ProtoReflect.Descriptor instead.
 func (*ApplyFileResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{54}
+	return file_contract_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ApplyFileResponse) GetApplied() bool {
@@ -3361,7 +3439,7 @@ type ServiceStatus struct {
 
 func (x *ServiceStatus) Reset() {
 	*x = ServiceStatus{}
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3451,7 @@ func (x *ServiceStatus) String() string {
 func (*ServiceStatus) ProtoMessage() {}
 
 func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3386,7 +3464,7 @@ func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatus.ProtoReflect.Descriptor instead.
 func (*ServiceStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{55}
+	return file_contract_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ServiceStatus) GetName() string {
@@ -3427,7 +3505,7 @@ type ReportServicesRequest struct {
 
 func (x *ReportServicesRequest) Reset() {
 	*x = ReportServicesRequest{}
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3439,7 +3517,7 @@ func (x *ReportServicesRequest) String() string {
 func (*ReportServicesRequest) ProtoMessage() {}
 
 func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3452,7 +3530,7 @@ func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesRequest.ProtoReflect.Descriptor instead.
 func (*ReportServicesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{56}
+	return file_contract_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReportServicesRequest) GetServices() []*ServiceStatus {
@@ -3477,7 +3555,7 @@ type ReportServicesResponse struct {
 
 func (x *ReportServicesResponse) Reset() {
 	*x = ReportServicesResponse{}
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3489,7 +3567,7 @@ func (x *ReportServicesResponse) String() string {
 func (*ReportServicesResponse) ProtoMessage() {}
 
 func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3502,7 +3580,7 @@ func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesResponse.ProtoReflect.Descriptor instead.
 func (*ReportServicesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{57}
+	return file_contract_proto_rawDescGZIP(), []int{58}
 }
 
 type ReportClockRequest struct {
@@ -3514,7 +3592,7 @@ type ReportClockRequest struct {
 
 func (x *ReportClockRequest) Reset() {
 	*x = ReportClockRequest{}
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3526,7 +3604,7 @@ func (x *ReportClockRequest) String() string {
 func (*ReportClockRequest) ProtoMessage() {}
 
 func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3539,7 +3617,7 @@ func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockRequest.ProtoReflect.Descriptor instead.
 func (*ReportClockRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{58}
+	return file_contract_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReportClockRequest) GetGood() bool {
@@ -3557,7 +3635,7 @@ type ReportClockResponse struct {
 
 func (x *ReportClockResponse) Reset() {
 	*x = ReportClockResponse{}
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3647,7 @@ func (x *ReportClockResponse) String() string {
 func (*ReportClockResponse) ProtoMessage() {}
 
 func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3660,7 @@ func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockResponse.ProtoReflect.Descriptor instead.
 func (*ReportClockResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{59}
+	return file_contract_proto_rawDescGZIP(), []int{60}
 }
 
 type GetStatusRequest struct {
@@ -3593,7 +3671,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3605,7 +3683,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3618,7 +3696,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{60}
+	return file_contract_proto_rawDescGZIP(), []int{61}
 }
 
 type GetStatusResponse struct {
@@ -3635,7 +3713,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3647,7 +3725,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3660,7 +3738,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{61}
+	return file_contract_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *GetStatusResponse) GetReady() bool {
@@ -3720,7 +3798,7 @@ type AccountStatus struct {
 
 func (x *AccountStatus) Reset() {
 	*x = AccountStatus{}
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3732,7 +3810,7 @@ func (x *AccountStatus) String() string {
 func (*AccountStatus) ProtoMessage() {}
 
 func (x *AccountStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3745,7 +3823,7 @@ func (x *AccountStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountStatus.ProtoReflect.Descriptor instead.
 func (*AccountStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{62}
+	return file_contract_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *AccountStatus) GetAccount() string {
@@ -3808,7 +3886,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3820,7 +3898,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3833,7 +3911,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{63}
+	return file_contract_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *QueueStatus) GetQueue() string {
@@ -3866,7 +3944,7 @@ type AccountRequest struct {
 
 func (x *AccountRequest) Reset() {
 	*x = AccountRequest{}
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3878,7 +3956,7 @@ func (x *AccountRequest) String() string {
 func (*AccountRequest) ProtoMessage() {}
 
 func (x *AccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3891,7 +3969,7 @@ func (x *AccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountRequest.ProtoReflect.Descriptor instead.
 func (*AccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{64}
+	return file_contract_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AccountRequest) GetName() string {
@@ -3909,7 +3987,7 @@ type AccountResponse struct {
 
 func (x *AccountResponse) Reset() {
 	*x = AccountResponse{}
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3921,7 +3999,7 @@ func (x *AccountResponse) String() string {
 func (*AccountResponse) ProtoMessage() {}
 
 func (x *AccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3934,7 +4012,7 @@ func (x *AccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountResponse.ProtoReflect.Descriptor instead.
 func (*AccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{65}
+	return file_contract_proto_rawDescGZIP(), []int{66}
 }
 
 type RemoveAccountRequest struct {
@@ -3947,7 +4025,7 @@ type RemoveAccountRequest struct {
 
 func (x *RemoveAccountRequest) Reset() {
 	*x = RemoveAccountRequest{}
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3959,7 +4037,7 @@ func (x *RemoveAccountRequest) String() string {
 func (*RemoveAccountRequest) ProtoMessage() {}
 
 func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3972,7 +4050,7 @@ func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveAccountRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{66}
+	return file_contract_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RemoveAccountRequest) GetName() string {
@@ -3998,7 +4076,7 @@ type ShowAccountRequest struct {
 
 func (x *ShowAccountRequest) Reset() {
 	*x = ShowAccountRequest{}
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4010,7 +4088,7 @@ func (x *ShowAccountRequest) String() string {
 func (*ShowAccountRequest) ProtoMessage() {}
 
 func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4023,7 +4101,7 @@ func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountRequest.ProtoReflect.Descriptor instead.
 func (*ShowAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{67}
+	return file_contract_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ShowAccountRequest) GetName() string {
@@ -4049,7 +4127,7 @@ type ShowAccountResponse struct {
 
 func (x *ShowAccountResponse) Reset() {
 	*x = ShowAccountResponse{}
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4061,7 +4139,7 @@ func (x *ShowAccountResponse) String() string {
 func (*ShowAccountResponse) ProtoMessage() {}
 
 func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4074,7 +4152,7 @@ func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountResponse.ProtoReflect.Descriptor instead.
 func (*ShowAccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{68}
+	return file_contract_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ShowAccountResponse) GetStatus() *AccountStatus {
@@ -4143,7 +4221,7 @@ type LedgerCount struct {
 
 func (x *LedgerCount) Reset() {
 	*x = LedgerCount{}
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4155,7 +4233,7 @@ func (x *LedgerCount) String() string {
 func (*LedgerCount) ProtoMessage() {}
 
 func (x *LedgerCount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4168,7 +4246,7 @@ func (x *LedgerCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerCount.ProtoReflect.Descriptor instead.
 func (*LedgerCount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{69}
+	return file_contract_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *LedgerCount) GetState() LedgerState {
@@ -4196,7 +4274,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4208,7 +4286,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4221,7 +4299,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{70}
+	return file_contract_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListMessagesRequest) GetName() string {
@@ -4257,7 +4335,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4269,7 +4347,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4282,7 +4360,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{71}
+	return file_contract_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*HeldMessage {
@@ -4325,7 +4403,7 @@ type HeldMessage struct {
 
 func (x *HeldMessage) Reset() {
 	*x = HeldMessage{}
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4337,7 +4415,7 @@ func (x *HeldMessage) String() string {
 func (*HeldMessage) ProtoMessage() {}
 
 func (x *HeldMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4350,7 +4428,7 @@ func (x *HeldMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldMessage.ProtoReflect.Descriptor instead.
 func (*HeldMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{72}
+	return file_contract_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *HeldMessage) GetId() uint64 {
@@ -4393,7 +4471,7 @@ type ReadMessageRequest struct {
 
 func (x *ReadMessageRequest) Reset() {
 	*x = ReadMessageRequest{}
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4405,7 +4483,7 @@ func (x *ReadMessageRequest) String() string {
 func (*ReadMessageRequest) ProtoMessage() {}
 
 func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4418,7 +4496,7 @@ func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageRequest.ProtoReflect.Descriptor instead.
 func (*ReadMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{73}
+	return file_contract_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ReadMessageRequest) GetName() string {
@@ -4458,7 +4536,7 @@ type ReadMessageResponse struct {
 
 func (x *ReadMessageResponse) Reset() {
 	*x = ReadMessageResponse{}
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4470,7 +4548,7 @@ func (x *ReadMessageResponse) String() string {
 func (*ReadMessageResponse) ProtoMessage() {}
 
 func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4483,7 +4561,7 @@ func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageResponse.ProtoReflect.Descriptor instead.
 func (*ReadMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{74}
+	return file_contract_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ReadMessageResponse) GetOctets() []byte {
@@ -4503,7 +4581,7 @@ type ApplySettingsRequest struct {
 
 func (x *ApplySettingsRequest) Reset() {
 	*x = ApplySettingsRequest{}
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4515,7 +4593,7 @@ func (x *ApplySettingsRequest) String() string {
 func (*ApplySettingsRequest) ProtoMessage() {}
 
 func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4528,7 +4606,7 @@ func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsRequest.ProtoReflect.Descriptor instead.
 func (*ApplySettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{75}
+	return file_contract_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ApplySettingsRequest) GetFile() string {
@@ -4554,7 +4632,7 @@ type ApplySettingsResponse struct {
 
 func (x *ApplySettingsResponse) Reset() {
 	*x = ApplySettingsResponse{}
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4566,7 +4644,7 @@ func (x *ApplySettingsResponse) String() string {
 func (*ApplySettingsResponse) ProtoMessage() {}
 
 func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4579,7 +4657,7 @@ func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsResponse.ProtoReflect.Descriptor instead.
 func (*ApplySettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{76}
+	return file_contract_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ApplySettingsResponse) GetProblem() string {
@@ -4598,7 +4676,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4610,7 +4688,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4623,7 +4701,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{77}
+	return file_contract_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *CheckRequest) GetCursor() []byte {
@@ -4645,7 +4723,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4657,7 +4735,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4670,7 +4748,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{78}
+	return file_contract_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *CheckResponse) GetCursor() []byte {
@@ -4709,7 +4787,7 @@ type GetFingerprintRequest struct {
 
 func (x *GetFingerprintRequest) Reset() {
 	*x = GetFingerprintRequest{}
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4721,7 +4799,7 @@ func (x *GetFingerprintRequest) String() string {
 func (*GetFingerprintRequest) ProtoMessage() {}
 
 func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4734,7 +4812,7 @@ func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintRequest.ProtoReflect.Descriptor instead.
 func (*GetFingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{79}
+	return file_contract_proto_rawDescGZIP(), []int{80}
 }
 
 type GetFingerprintResponse struct {
@@ -4747,7 +4825,7 @@ type GetFingerprintResponse struct {
 
 func (x *GetFingerprintResponse) Reset() {
 	*x = GetFingerprintResponse{}
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4759,7 +4837,7 @@ func (x *GetFingerprintResponse) String() string {
 func (*GetFingerprintResponse) ProtoMessage() {}
 
 func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4772,7 +4850,7 @@ func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintResponse.ProtoReflect.Descriptor instead.
 func (*GetFingerprintResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{80}
+	return file_contract_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *GetFingerprintResponse) GetSha256() string {
@@ -4829,10 +4907,12 @@ const file_contract_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\v\n" +
 	"\aREFUSED\x10\x02\x12\r\n" +
-	"\tTEMPORARY\x10\x03\"D\n" +
+	"\tTEMPORARY\x10\x03\"v\n" +
 	"\x12OpenMailboxRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
-	"\x05after\x18\x02 \x01(\x04R\x05after\"b\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
+	"\x06server\x18< \x01(\x04R\x06server\x12\x18\n" +
+	"\asession\x18= \x01(\x04R\asession\"b\n" +
 	"\x13OpenMailboxResponse\x127\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1b.postroom.v1.MailboxMessageR\bmessages\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"s\n" +
@@ -4840,11 +4920,15 @@ const file_contract_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\tR\x04uidl\x12\x16\n" +
 	"\x06prefix\x18\x03 \x01(\fR\x06prefix\x12%\n" +
-	"\x04body\x18\x04 \x01(\v2\x11.postroom.v1.BodyR\x04body\"@\n" +
+	"\x04body\x18\x04 \x01(\v2\x11.postroom.v1.BodyR\x04body\"Z\n" +
 	"\x0eEndPollRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
-	"\x05leave\x18\x02 \x03(\x04R\x05leave\"\x11\n" +
-	"\x0fEndPollResponse\"S\n" +
+	"\x05leave\x18\x02 \x03(\x04R\x05leave\x12\x18\n" +
+	"\asession\x18< \x01(\x04R\asession\"\x11\n" +
+	"\x0fEndPollResponse\"[\n" +
+	"\fServeRequest\x12\x16\n" +
+	"\x06server\x18\x01 \x01(\x04R\x06server\x123\n" +
+	"\x04open\x18\x02 \x03(\v2\x1f.postroom.v1.OpenMailboxRequestR\x04open\"S\n" +
 	"\x13ReportDamageRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x12\n" +
@@ -5119,13 +5203,14 @@ const file_contract_proto_rawDesc = "" +
 	"\x06Common\x127\n" +
 	"\x05Watch\x12\x19.postroom.v1.WatchRequest\x1a\x11.postroom.v1.Look0\x01\x12P\n" +
 	"\vGetSettings\x12\x1f.postroom.v1.GetSettingsRequest\x1a .postroom.v1.GetSettingsResponse\x12S\n" +
-	"\fSetCondition\x12 .postroom.v1.SetConditionRequest\x1a!.postroom.v1.SetConditionResponse2\x8e\x03\n" +
+	"\fSetCondition\x12 .postroom.v1.SetConditionRequest\x1a!.postroom.v1.SetConditionResponse2\xc7\x03\n" +
 	"\x04Pop3\x12>\n" +
 	"\x05Login\x12\x19.postroom.v1.LoginRequest\x1a\x1a.postroom.v1.LoginResponse\x12P\n" +
 	"\vOpenMailbox\x12\x1f.postroom.v1.OpenMailboxRequest\x1a .postroom.v1.OpenMailboxResponse\x12D\n" +
 	"\aEndPoll\x12\x1b.postroom.v1.EndPollRequest\x1a\x1c.postroom.v1.EndPollResponse\x12S\n" +
 	"\fReportDamage\x12 .postroom.v1.ReportDamageRequest\x1a!.postroom.v1.ReportDamageResponse\x12Y\n" +
-	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse2\x8f\a\n" +
+	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse\x127\n" +
+	"\x05Serve\x12\x19.postroom.v1.ServeRequest\x1a\x11.postroom.v1.Look0\x012\x8f\a\n" +
 	"\aFetcher\x12S\n" +
 	"\fListAccounts\x12 .postroom.v1.ListAccountsRequest\x1a!.postroom.v1.ListAccountsResponse\x12_\n" +
 	"\x10TakeVerification\x12$.postroom.v1.TakeVerificationRequest\x1a%.postroom.v1.TakeVerificationResponse\x12e\n" +
@@ -5182,7 +5267,7 @@ func file_contract_proto_rawDescGZIP() []byte {
 }
 
 var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
+var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_contract_proto_goTypes = []any{
 	(Topic)(0),                         // 0: postroom.v1.Topic
 	(Verified)(0),                      // 1: postroom.v1.Verified
@@ -5204,201 +5289,205 @@ var file_contract_proto_goTypes = []any{
 	(*MailboxMessage)(nil),             // 17: postroom.v1.MailboxMessage
 	(*EndPollRequest)(nil),             // 18: postroom.v1.EndPollRequest
 	(*EndPollResponse)(nil),            // 19: postroom.v1.EndPollResponse
-	(*ReportDamageRequest)(nil),        // 20: postroom.v1.ReportDamageRequest
-	(*ReportDamageResponse)(nil),       // 21: postroom.v1.ReportDamageResponse
-	(*GetCertificateRequest)(nil),      // 22: postroom.v1.GetCertificateRequest
-	(*GetCertificateResponse)(nil),     // 23: postroom.v1.GetCertificateResponse
-	(*ListAccountsRequest)(nil),        // 24: postroom.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 25: postroom.v1.ListAccountsResponse
-	(*FetchAccount)(nil),               // 26: postroom.v1.FetchAccount
-	(*TakeVerificationRequest)(nil),    // 27: postroom.v1.TakeVerificationRequest
-	(*TakeVerificationResponse)(nil),   // 28: postroom.v1.TakeVerificationResponse
-	(*AnswerVerificationRequest)(nil),  // 29: postroom.v1.AnswerVerificationRequest
-	(*AnswerVerificationResponse)(nil), // 30: postroom.v1.AnswerVerificationResponse
-	(*BeginFetchRequest)(nil),          // 31: postroom.v1.BeginFetchRequest
-	(*BeginFetchResponse)(nil),         // 32: postroom.v1.BeginFetchResponse
-	(*EndFetchRequest)(nil),            // 33: postroom.v1.EndFetchRequest
-	(*EndFetchResponse)(nil),           // 34: postroom.v1.EndFetchResponse
-	(*LedgerRow)(nil),                  // 35: postroom.v1.LedgerRow
-	(*ListLedgerRequest)(nil),          // 36: postroom.v1.ListLedgerRequest
-	(*ListLedgerResponse)(nil),         // 37: postroom.v1.ListLedgerResponse
-	(*PutRequest)(nil),                 // 38: postroom.v1.PutRequest
-	(*PutMail)(nil),                    // 39: postroom.v1.PutMail
-	(*PutResponse)(nil),                // 40: postroom.v1.PutResponse
-	(*PutResult)(nil),                  // 41: postroom.v1.PutResult
-	(*BeginUploadRequest)(nil),         // 42: postroom.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),        // 43: postroom.v1.BeginUploadResponse
-	(*AppendUploadRequest)(nil),        // 44: postroom.v1.AppendUploadRequest
-	(*AppendUploadResponse)(nil),       // 45: postroom.v1.AppendUploadResponse
-	(*AbortUploadRequest)(nil),         // 46: postroom.v1.AbortUploadRequest
-	(*AbortUploadResponse)(nil),        // 47: postroom.v1.AbortUploadResponse
-	(*MarkLedgerRequest)(nil),          // 48: postroom.v1.MarkLedgerRequest
-	(*LedgerMark)(nil),                 // 49: postroom.v1.LedgerMark
-	(*MarkLedgerResponse)(nil),         // 50: postroom.v1.MarkLedgerResponse
-	(*WorkRequest)(nil),                // 51: postroom.v1.WorkRequest
-	(*TakeRequest)(nil),                // 52: postroom.v1.TakeRequest
-	(*TakeResponse)(nil),               // 53: postroom.v1.TakeResponse
-	(*SettleRequest)(nil),              // 54: postroom.v1.SettleRequest
-	(*SettleResponse)(nil),             // 55: postroom.v1.SettleResponse
-	(*ReleaseRequest)(nil),             // 56: postroom.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),            // 57: postroom.v1.ReleaseResponse
-	(*ApplyFileRequest)(nil),           // 58: postroom.v1.ApplyFileRequest
-	(*ApplyFileResponse)(nil),          // 59: postroom.v1.ApplyFileResponse
-	(*ServiceStatus)(nil),              // 60: postroom.v1.ServiceStatus
-	(*ReportServicesRequest)(nil),      // 61: postroom.v1.ReportServicesRequest
-	(*ReportServicesResponse)(nil),     // 62: postroom.v1.ReportServicesResponse
-	(*ReportClockRequest)(nil),         // 63: postroom.v1.ReportClockRequest
-	(*ReportClockResponse)(nil),        // 64: postroom.v1.ReportClockResponse
-	(*GetStatusRequest)(nil),           // 65: postroom.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 66: postroom.v1.GetStatusResponse
-	(*AccountStatus)(nil),              // 67: postroom.v1.AccountStatus
-	(*QueueStatus)(nil),                // 68: postroom.v1.QueueStatus
-	(*AccountRequest)(nil),             // 69: postroom.v1.AccountRequest
-	(*AccountResponse)(nil),            // 70: postroom.v1.AccountResponse
-	(*RemoveAccountRequest)(nil),       // 71: postroom.v1.RemoveAccountRequest
-	(*ShowAccountRequest)(nil),         // 72: postroom.v1.ShowAccountRequest
-	(*ShowAccountResponse)(nil),        // 73: postroom.v1.ShowAccountResponse
-	(*LedgerCount)(nil),                // 74: postroom.v1.LedgerCount
-	(*ListMessagesRequest)(nil),        // 75: postroom.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),       // 76: postroom.v1.ListMessagesResponse
-	(*HeldMessage)(nil),                // 77: postroom.v1.HeldMessage
-	(*ReadMessageRequest)(nil),         // 78: postroom.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 79: postroom.v1.ReadMessageResponse
-	(*ApplySettingsRequest)(nil),       // 80: postroom.v1.ApplySettingsRequest
-	(*ApplySettingsResponse)(nil),      // 81: postroom.v1.ApplySettingsResponse
-	(*CheckRequest)(nil),               // 82: postroom.v1.CheckRequest
-	(*CheckResponse)(nil),              // 83: postroom.v1.CheckResponse
-	(*GetFingerprintRequest)(nil),      // 84: postroom.v1.GetFingerprintRequest
-	(*GetFingerprintResponse)(nil),     // 85: postroom.v1.GetFingerprintResponse
-	(*timestamppb.Timestamp)(nil),      // 86: google.protobuf.Timestamp
+	(*ServeRequest)(nil),               // 20: postroom.v1.ServeRequest
+	(*ReportDamageRequest)(nil),        // 21: postroom.v1.ReportDamageRequest
+	(*ReportDamageResponse)(nil),       // 22: postroom.v1.ReportDamageResponse
+	(*GetCertificateRequest)(nil),      // 23: postroom.v1.GetCertificateRequest
+	(*GetCertificateResponse)(nil),     // 24: postroom.v1.GetCertificateResponse
+	(*ListAccountsRequest)(nil),        // 25: postroom.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),       // 26: postroom.v1.ListAccountsResponse
+	(*FetchAccount)(nil),               // 27: postroom.v1.FetchAccount
+	(*TakeVerificationRequest)(nil),    // 28: postroom.v1.TakeVerificationRequest
+	(*TakeVerificationResponse)(nil),   // 29: postroom.v1.TakeVerificationResponse
+	(*AnswerVerificationRequest)(nil),  // 30: postroom.v1.AnswerVerificationRequest
+	(*AnswerVerificationResponse)(nil), // 31: postroom.v1.AnswerVerificationResponse
+	(*BeginFetchRequest)(nil),          // 32: postroom.v1.BeginFetchRequest
+	(*BeginFetchResponse)(nil),         // 33: postroom.v1.BeginFetchResponse
+	(*EndFetchRequest)(nil),            // 34: postroom.v1.EndFetchRequest
+	(*EndFetchResponse)(nil),           // 35: postroom.v1.EndFetchResponse
+	(*LedgerRow)(nil),                  // 36: postroom.v1.LedgerRow
+	(*ListLedgerRequest)(nil),          // 37: postroom.v1.ListLedgerRequest
+	(*ListLedgerResponse)(nil),         // 38: postroom.v1.ListLedgerResponse
+	(*PutRequest)(nil),                 // 39: postroom.v1.PutRequest
+	(*PutMail)(nil),                    // 40: postroom.v1.PutMail
+	(*PutResponse)(nil),                // 41: postroom.v1.PutResponse
+	(*PutResult)(nil),                  // 42: postroom.v1.PutResult
+	(*BeginUploadRequest)(nil),         // 43: postroom.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),        // 44: postroom.v1.BeginUploadResponse
+	(*AppendUploadRequest)(nil),        // 45: postroom.v1.AppendUploadRequest
+	(*AppendUploadResponse)(nil),       // 46: postroom.v1.AppendUploadResponse
+	(*AbortUploadRequest)(nil),         // 47: postroom.v1.AbortUploadRequest
+	(*AbortUploadResponse)(nil),        // 48: postroom.v1.AbortUploadResponse
+	(*MarkLedgerRequest)(nil),          // 49: postroom.v1.MarkLedgerRequest
+	(*LedgerMark)(nil),                 // 50: postroom.v1.LedgerMark
+	(*MarkLedgerResponse)(nil),         // 51: postroom.v1.MarkLedgerResponse
+	(*WorkRequest)(nil),                // 52: postroom.v1.WorkRequest
+	(*TakeRequest)(nil),                // 53: postroom.v1.TakeRequest
+	(*TakeResponse)(nil),               // 54: postroom.v1.TakeResponse
+	(*SettleRequest)(nil),              // 55: postroom.v1.SettleRequest
+	(*SettleResponse)(nil),             // 56: postroom.v1.SettleResponse
+	(*ReleaseRequest)(nil),             // 57: postroom.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),            // 58: postroom.v1.ReleaseResponse
+	(*ApplyFileRequest)(nil),           // 59: postroom.v1.ApplyFileRequest
+	(*ApplyFileResponse)(nil),          // 60: postroom.v1.ApplyFileResponse
+	(*ServiceStatus)(nil),              // 61: postroom.v1.ServiceStatus
+	(*ReportServicesRequest)(nil),      // 62: postroom.v1.ReportServicesRequest
+	(*ReportServicesResponse)(nil),     // 63: postroom.v1.ReportServicesResponse
+	(*ReportClockRequest)(nil),         // 64: postroom.v1.ReportClockRequest
+	(*ReportClockResponse)(nil),        // 65: postroom.v1.ReportClockResponse
+	(*GetStatusRequest)(nil),           // 66: postroom.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 67: postroom.v1.GetStatusResponse
+	(*AccountStatus)(nil),              // 68: postroom.v1.AccountStatus
+	(*QueueStatus)(nil),                // 69: postroom.v1.QueueStatus
+	(*AccountRequest)(nil),             // 70: postroom.v1.AccountRequest
+	(*AccountResponse)(nil),            // 71: postroom.v1.AccountResponse
+	(*RemoveAccountRequest)(nil),       // 72: postroom.v1.RemoveAccountRequest
+	(*ShowAccountRequest)(nil),         // 73: postroom.v1.ShowAccountRequest
+	(*ShowAccountResponse)(nil),        // 74: postroom.v1.ShowAccountResponse
+	(*LedgerCount)(nil),                // 75: postroom.v1.LedgerCount
+	(*ListMessagesRequest)(nil),        // 76: postroom.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),       // 77: postroom.v1.ListMessagesResponse
+	(*HeldMessage)(nil),                // 78: postroom.v1.HeldMessage
+	(*ReadMessageRequest)(nil),         // 79: postroom.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),        // 80: postroom.v1.ReadMessageResponse
+	(*ApplySettingsRequest)(nil),       // 81: postroom.v1.ApplySettingsRequest
+	(*ApplySettingsResponse)(nil),      // 82: postroom.v1.ApplySettingsResponse
+	(*CheckRequest)(nil),               // 83: postroom.v1.CheckRequest
+	(*CheckResponse)(nil),              // 84: postroom.v1.CheckResponse
+	(*GetFingerprintRequest)(nil),      // 85: postroom.v1.GetFingerprintRequest
+	(*GetFingerprintResponse)(nil),     // 86: postroom.v1.GetFingerprintResponse
+	(*timestamppb.Timestamp)(nil),      // 87: google.protobuf.Timestamp
 }
 var file_contract_proto_depIdxs = []int32{
 	0,  // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
-	86, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	87, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	9,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
 	4,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
 	17, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
 	12, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
-	26, // 6: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
-	86, // 7: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
-	86, // 8: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
-	1,  // 9: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
-	86, // 10: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
-	2,  // 11: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
-	86, // 12: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
-	3,  // 13: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
-	86, // 14: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
-	35, // 15: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
-	39, // 16: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
-	41, // 17: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
-	49, // 18: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
-	35, // 19: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
-	2,  // 20: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
-	12, // 21: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
-	60, // 22: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
-	60, // 23: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
-	67, // 24: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
-	68, // 25: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
-	9,  // 26: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
-	86, // 27: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
-	86, // 28: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
-	67, // 29: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
-	86, // 30: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
-	86, // 31: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
-	68, // 32: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
-	74, // 33: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
-	2,  // 34: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
-	77, // 35: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
-	86, // 36: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
-	6,  // 37: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
-	7,  // 38: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	10, // 39: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
-	13, // 40: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
-	15, // 41: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
-	18, // 42: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
-	20, // 43: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
-	22, // 44: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	24, // 45: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
-	27, // 46: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
-	29, // 47: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
-	31, // 48: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
-	33, // 49: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
-	36, // 50: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	38, // 51: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
-	42, // 52: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	44, // 53: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	46, // 54: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	48, // 55: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	51, // 56: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	52, // 57: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	54, // 58: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	56, // 59: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	58, // 60: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	61, // 61: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	63, // 62: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	65, // 63: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	65, // 64: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	72, // 65: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	69, // 66: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	69, // 67: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	69, // 68: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	69, // 69: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	71, // 70: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	75, // 71: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	78, // 72: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	7,  // 73: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	80, // 74: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	80, // 75: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	82, // 76: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	84, // 77: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	22, // 78: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	5,  // 79: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	8,  // 80: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	11, // 81: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	14, // 82: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	16, // 83: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	19, // 84: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	21, // 85: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	23, // 86: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	25, // 87: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	28, // 88: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	30, // 89: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	32, // 90: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	34, // 91: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	37, // 92: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	40, // 93: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	43, // 94: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	45, // 95: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	47, // 96: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	50, // 97: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	5,  // 98: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	53, // 99: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	55, // 100: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	57, // 101: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	59, // 102: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	62, // 103: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	64, // 104: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	66, // 105: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	66, // 106: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	73, // 107: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	70, // 108: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	70, // 109: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	70, // 110: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	70, // 111: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	70, // 112: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	76, // 113: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	79, // 114: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	8,  // 115: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	81, // 116: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	81, // 117: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	83, // 118: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	85, // 119: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	23, // 120: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	79, // [79:121] is the sub-list for method output_type
-	37, // [37:79] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	15, // 6: postroom.v1.ServeRequest.open:type_name -> postroom.v1.OpenMailboxRequest
+	27, // 7: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
+	87, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
+	87, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
+	1,  // 10: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
+	87, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
+	2,  // 12: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
+	87, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
+	3,  // 14: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
+	87, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
+	36, // 16: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
+	40, // 17: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
+	42, // 18: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
+	50, // 19: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
+	36, // 20: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
+	2,  // 21: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
+	12, // 22: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
+	61, // 23: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
+	61, // 24: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
+	68, // 25: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
+	69, // 26: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
+	9,  // 27: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
+	87, // 28: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
+	87, // 29: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
+	68, // 30: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
+	87, // 31: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
+	87, // 32: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
+	69, // 33: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
+	75, // 34: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
+	2,  // 35: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
+	78, // 36: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
+	87, // 37: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
+	6,  // 38: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
+	7,  // 39: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	10, // 40: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
+	13, // 41: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
+	15, // 42: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
+	18, // 43: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
+	21, // 44: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	23, // 45: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	20, // 46: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
+	25, // 47: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
+	28, // 48: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
+	30, // 49: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
+	32, // 50: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
+	34, // 51: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
+	37, // 52: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
+	39, // 53: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
+	43, // 54: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	45, // 55: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	47, // 56: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	49, // 57: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	52, // 58: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	53, // 59: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	55, // 60: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	57, // 61: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	59, // 62: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	62, // 63: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	64, // 64: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	66, // 65: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	66, // 66: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	73, // 67: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	70, // 68: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	70, // 69: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	70, // 70: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	70, // 71: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	72, // 72: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	76, // 73: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	79, // 74: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	7,  // 75: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	81, // 76: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	81, // 77: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	83, // 78: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	85, // 79: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	23, // 80: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	5,  // 81: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	8,  // 82: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	11, // 83: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	14, // 84: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	16, // 85: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	19, // 86: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	22, // 87: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	24, // 88: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	5,  // 89: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
+	26, // 90: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	29, // 91: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	31, // 92: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	33, // 93: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	35, // 94: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	38, // 95: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	41, // 96: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
+	44, // 97: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	46, // 98: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	48, // 99: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	51, // 100: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	5,  // 101: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	54, // 102: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	56, // 103: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	58, // 104: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	60, // 105: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	63, // 106: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	65, // 107: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	67, // 108: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	67, // 109: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	74, // 110: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	71, // 111: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	71, // 112: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	71, // 113: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	71, // 114: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	71, // 115: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	77, // 116: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	80, // 117: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	8,  // 118: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	82, // 119: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	82, // 120: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	84, // 121: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	86, // 122: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	24, // 123: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	81, // [81:124] is the sub-list for method output_type
+	38, // [38:81] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_contract_proto_init() }
@@ -5412,7 +5501,7 @@ func file_contract_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contract_proto_rawDesc), len(file_contract_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   81,
+			NumMessages:   82,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

@@ -127,6 +127,20 @@ type Pop3Service interface {
 	EndPoll(context.Context, *EndPollRequest) (*EndPollResponse, error)
 	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
 	GetCertificate(context.Context, *GetCertificateRequest) (*GetCertificateResponse, error)
+	Serve(context.Context, *ServeRequest, Pop3_ServeServer) error
+}
+
+type Pop3_ServeServer interface {
+	Send(*Look) error
+	ttrpc.StreamServer
+}
+
+type pop3ServeServer struct {
+	ttrpc.StreamServer
+}
+
+func (x *pop3ServeServer) Send(m *Look) error {
+	return x.StreamServer.SendMsg(m)
 }
 
 func RegisterPop3Service(srv *ttrpc.Server, svc Pop3Service) {
@@ -168,14 +182,36 @@ func RegisterPop3Service(srv *ttrpc.Server, svc Pop3Service) {
 				return svc.GetCertificate(ctx, &req)
 			},
 		},
+		Streams: map[string]ttrpc.Stream{
+			"Serve": {
+				Handler: func(ctx context.Context, stream ttrpc.StreamServer) (interface{}, error) {
+					m := new(ServeRequest)
+					if err := stream.RecvMsg(m); err != nil {
+						return nil, err
+					}
+					return nil, svc.Serve(ctx, m, &pop3ServeServer{stream})
+				},
+				StreamingClient: false,
+				StreamingServer: true,
+			},
+		},
 	})
+}
+
+type Pop3Client interface {
+	Login(context.Context, *LoginRequest) (*LoginResponse, error)
+	OpenMailbox(context.Context, *OpenMailboxRequest) (*OpenMailboxResponse, error)
+	EndPoll(context.Context, *EndPollRequest) (*EndPollResponse, error)
+	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
+	GetCertificate(context.Context, *GetCertificateRequest) (*GetCertificateResponse, error)
+	Serve(context.Context, *ServeRequest) (Pop3_ServeClient, error)
 }
 
 type pop3Client struct {
 	client *ttrpc.Client
 }
 
-func NewPop3Client(client *ttrpc.Client) Pop3Service {
+func NewPop3Client(client *ttrpc.Client) Pop3Client {
 	return &pop3Client{
 		client: client,
 	}
@@ -219,6 +255,35 @@ func (c *pop3Client) GetCertificate(ctx context.Context, req *GetCertificateRequ
 		return nil, err
 	}
 	return &resp, nil
+}
+
+func (c *pop3Client) Serve(ctx context.Context, req *ServeRequest) (Pop3_ServeClient, error) {
+	stream, err := c.client.NewStream(ctx, &ttrpc.StreamDesc{
+		StreamingClient: false,
+		StreamingServer: true,
+	}, "postroom.v1.Pop3", "Serve", req)
+	if err != nil {
+		return nil, err
+	}
+	x := &pop3ServeClient{stream}
+	return x, nil
+}
+
+type Pop3_ServeClient interface {
+	Recv() (*Look, error)
+	ttrpc.ClientStream
+}
+
+type pop3ServeClient struct {
+	ttrpc.ClientStream
+}
+
+func (x *pop3ServeClient) Recv() (*Look, error) {
+	m := new(Look)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 type FetcherService interface {

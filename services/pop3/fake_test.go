@@ -176,6 +176,15 @@ func (f *fakeStore) GetCertificate(context.Context, *contract.GetCertificateRequ
 	return &contract.GetCertificateResponse{CertificatePem: f.pair[0], KeyPem: f.pair[1]}, nil
 }
 
+// Serve gives its word, and is there until the test ends.
+func (f *fakeStore) Serve(ctx context.Context, q *contract.ServeRequest, out contract.Pop3_ServeServer) error {
+	if err := out.Send(&contract.Look{}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
 func (f *fakeStore) Watch(ctx context.Context, _ *contract.WatchRequest, out contract.Common_WatchServer) error {
 	look := make(chan struct{}, 1)
 	look <- struct{}{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"postroom/services/contract"
@@ -33,20 +34,28 @@ func (s *session) logIn(ctx context.Context, l login) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.server.locks.take(ctx, string(account))
+	session := rand.Uint64()
+	release, err := s.server.locks.take(ctx, string(account), session)
 	if err != nil {
-		// RFC 2449 §8.1.1: the login itself was good.
-		return &refusal{code: codeInUse, text: "another session has this mailbox, try again later", cause: err}
+		return inUse(err)
 	}
-	s.mailbox = &mailbox{account: account, release: release} // from now on released whatever happens
+	s.mailbox = &mailbox{account: account, session: session, release: release} // from now on released whatever happens
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
-	if err := s.mailbox.load(ctx, s.server.store); err != nil {
+	if err := s.mailbox.load(ctx, s.server); err != nil {
 		s.closeMailbox()
+		if errors.Is(err, contract.ErrConflict) { // the process has it whose place this one takes
+			return inUse(err)
+		}
 		return storeRefusal(fmt.Errorf("open the mailbox: %w", err))
 	}
 	s.state = transaction
 	return nil
+}
+
+// inUse is for a login that was good (RFC 2449 §8.1.1), to a mailbox that is open.
+func inUse(cause error) *refusal {
+	return &refusal{code: codeInUse, text: "another session has this mailbox, try again later", cause: cause}
 }
 
 // verify asks the store whether the login is good, and gives the account's id; or a *refusal.

@@ -15,6 +15,7 @@ var errNoMessage = &refusal{text: "no such message"}
 // (RFC 1939 §4). Its session has the account's lock.
 type mailbox struct {
 	account  []byte
+	session  uint64    // names the store's lease
 	messages []message // number n of the dialogue is messages[n-1]
 	release  func()    // gives the lock back
 }
@@ -33,9 +34,11 @@ type message struct {
 }
 
 // load takes the snapshot, once the account's lock is held.
-func (b *mailbox) load(ctx context.Context, store store) error {
+func (b *mailbox) load(ctx context.Context, s *server) error {
 	for after := uint64(0); ; {
-		page, err := store.OpenMailbox(ctx, &contract.OpenMailboxRequest{Account: b.account, After: after})
+		page, err := s.store.OpenMailbox(ctx, &contract.OpenMailboxRequest{
+			Account: b.account, After: after, Server: s.id, Session: b.session,
+		})
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,9 @@ func (s *session) quit(ctx context.Context, _ []byte) error {
 func (s *session) commit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, endWait)
 	defer cancel()
-	_, err := s.server.store.EndPoll(ctx, &contract.EndPollRequest{Account: s.mailbox.account, Leave: s.mailbox.leaving()})
+	_, err := s.server.store.EndPoll(ctx, &contract.EndPollRequest{
+		Account: s.mailbox.account, Leave: s.mailbox.leaving(), Session: s.mailbox.session,
+	})
 	return err
 }
 
@@ -58,11 +60,11 @@ func (s *session) dropMailbox(ctx context.Context) {
 	if s.mailbox == nil {
 		return
 	}
-	account := s.mailbox.account
+	end := &contract.EndPollRequest{Account: s.mailbox.account, Session: s.mailbox.session}
 	s.closeMailbox()
 	s.log.Info("dropped without QUIT", "took", time.Since(s.began))
 	s.server.background(ctx, dropWait, func(ctx context.Context) {
-		if _, err := s.server.store.EndPoll(ctx, &contract.EndPollRequest{Account: account}); err != nil {
+		if _, err := s.server.store.EndPoll(ctx, end); err != nil {
 			s.log.Warn("end of a dropped poll not reported", "err", err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -27,6 +28,7 @@ const (
 // server is what all connections share.
 type server struct {
 	// Set once.
+	id     uint64 // random: names this run to the store
 	store  store
 	bodies *os.Root // the folder of segments
 	log    *slog.Logger
@@ -42,7 +44,7 @@ type server struct {
 }
 
 func newServer(store store, bodies *os.Root, log *slog.Logger) *server {
-	s := &server{store: store, bodies: bodies, log: log, places: make(chan struct{}, maxSessions)}
+	s := &server{id: rand.Uint64(), store: store, bodies: bodies, log: log, places: make(chan struct{}, maxSessions)}
 	s.tls = s.newTLS()
 	return s
 }

@@ -21,8 +21,8 @@ const (
 	maxFailedLogins = 3  // of one connection; then it is closed
 
 	idle         = 10 * time.Minute // RFC 1939 §3: not less
-	lifetime     = time.Hour        // after it, QUIT is the only command left
-	lastQuit     = 10 * time.Minute // how long behind its lifetime a session may still give QUIT
+	lastCall     = 50 * time.Minute // from then on, QUIT is the only command left
+	lifetime     = time.Hour        // no session is longer
 	maxHandshake = 30 * time.Second // a TLS handshake
 )
 
@@ -96,7 +96,7 @@ func newID() string {
 func (s *session) serve(ctx, stopping context.Context, implicitTLS bool) {
 	defer context.AfterFunc(ctx, s.conn.Interrupt)()
 	defer context.AfterFunc(stopping, s.gate.close)()
-	defer time.AfterFunc(lifetime+lastQuit, s.conn.Interrupt).Stop()
+	defer time.AfterFunc(lifetime, s.conn.Interrupt).Stop()
 
 	s.log.Debug("connection", "address", s.client, "tls", implicitTLS)
 	err := s.guarded(ctx, implicitTLS)
@@ -181,5 +181,5 @@ func (s *session) readLine(limit int) (line []byte, err error) {
 // outlived tells whether the session is too old for this command. QUIT is always possible: a client on a
 // slow line would otherwise get the same messages for ever.
 func (s *session) outlived(line []byte) bool {
-	return time.Since(s.began) > lifetime && !isQuit(line)
+	return time.Since(s.began) > lastCall && !isQuit(line)
 }

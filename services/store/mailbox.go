@@ -29,10 +29,15 @@ func contractBody(b *rows.Body) *contract.Body {
 }
 
 // OpenMailbox gives an account's Out Queue, without what is held as damaged.
-func (p pop3) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
+func (p pop3) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
 		return nil, err
+	}
+	if q.After == 0 {
+		if err := p.leases.take(ctx, id, lease{q.Server, q.Session}); err != nil {
+			return nil, err
+		}
 	}
 	answer := &contract.OpenMailboxResponse{}
 	err = p.db.View(func(r *engine.Reader) error {
@@ -64,12 +69,14 @@ func (p pop3) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*c
 	return answer, err
 }
 
-// EndPoll ends a poll: what it leaves becomes retrieved, and the account's fetch is wanted, in one commit.
+// EndPoll ends a poll: what it leaves becomes retrieved, and the account's fetch is wanted, in one commit. Whether that
+// succeeds or not, the mailbox is closed.
 func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contract.EndPollResponse, error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
 		return nil, err
 	}
+	defer p.leases.giveBack(id, q.Session)
 	err = p.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
 		for _, message := range q.Leave {
 			m, err := leave(t, engine.Out, id, message)
