@@ -7,10 +7,29 @@ type Fetch struct {
 	Schedule  time.Duration // 0: only after a poll
 	IdleAfter time.Duration // the schedule rests for an account that nobody polled for so long
 	Parallel  int           // provider sessions at once
+
+	ConnectTimeout time.Duration // for all ways to one provider, TLS handshake included
+	CommandTimeout time.Duration // for a reply, and within a transfer without an octet
+	RetryFirst     time.Duration // behind a first failure; doubled behind each one after it
+	RetryLongest   time.Duration // at least RetryFirst
+	MaxSize        Size          // of one mail; a larger one stays at the provider
 }
 
 func defaultFetch() Fetch {
-	return Fetch{Schedule: 5 * time.Minute, IdleAfter: 7 * day, Parallel: 32}
+	return Fetch{
+		Schedule: 5 * time.Minute, IdleAfter: 7 * day, Parallel: 32,
+		ConnectTimeout: 30 * time.Second, CommandTimeout: 5 * time.Minute,
+		RetryFirst: 30 * time.Second, RetryLongest: 2 * time.Hour, MaxSize: 100 << 20,
+	}
+}
+
+// check finds what doesn't fit together.
+func (f *Fetch) check() *fault {
+	if f.RetryLongest >= f.RetryFirst {
+		return nil
+	}
+	return wrong("%s is less than fetch.retry_first, which is %s", quote(showDuration(f.RetryLongest)), showDuration(f.RetryFirst)).
+		better("write %s or more", showDuration(f.RetryFirst))
 }
 
 func (f *Fetch) section() section {
@@ -26,5 +45,18 @@ The schedule rests for an account that no client has polled for so long, and goe
 somebody who went back to collecting from the provider stays there. "168h" is a week.`},
 			{name: "parallel", value: number(&f.Parallel, 1, 1000), example: `8`, doc: `
 How many accounts the box fetches for at the same moment, each in one session with its provider. Fewer is easier on a slow line.`},
+			{name: "connect_timeout", value: text(&f.ConnectTimeout, duration(time.Second, 5*time.Minute)), example: `"1m"`, doc: `
+How long the box tries to reach a provider, all its addresses and the beginning of TLS included.`},
+			{name: "command_timeout", value: text(&f.CommandTimeout, duration(time.Second, time.Hour)), example: `"10m"`, doc: `
+How long the box waits for a provider that says nothing, for an answer or for the next piece of a mail, before it gives the session
+up.`},
+			{name: "retry_first", value: text(&f.RetryFirst, duration(time.Second, time.Hour)), example: `"1m"`, doc: `
+When a fetch failed, how long the box waits before it tries again by itself. It waits twice as long after each failure, up to
+fetch.retry_longest, and never less than provider.min_interval.`},
+			{name: "retry_longest", value: text(&f.RetryLongest, duration(time.Second, 7*day)), example: `"6h"`, doc: `
+The longest that the box waits after many failures. It can't be less than fetch.retry_first.`},
+			{name: "max_size", value: text(&f.MaxSize, size(64<<10, 1<<30)), example: `"250MiB"`, doc: `
+The largest mail that is fetched, as the provider says its size. A larger one stays at the provider, and the user gets a notice in its place.
+When you allow larger ones, they are fetched from then on.`},
 		}}
 }

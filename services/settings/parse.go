@@ -101,6 +101,8 @@ func (p *parser) section(s section, e *entry) bool {
 			at = "certificate"
 		}
 		p.complain(e, "tls."+at, at, "", checkPair(t.Certificate, t.Key.Reveal()))
+	case "fetch":
+		p.complain(e, "fetch.retry_longest", "retry_longest", "retry_first", p.settings.Fetch.check())
 	case "pop3":
 		if len(p.settings.POP3.Listen)+len(p.settings.POP3.ListenTLS) == 0 {
 			p.complain(e, "pop3.listen_tls", "listen_tls", "listen",

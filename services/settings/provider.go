@@ -31,16 +31,6 @@ const (
 	TLSNone     TLSMode = "none"
 )
 
-// DeletePolicy says when stored mail is deleted at the provider.
-type DeletePolicy string
-
-// The values of provider.delete.
-const (
-	DeleteAtOnce DeletePolicy = "at-once"
-
-	deleteNever DeletePolicy = "never"
-)
-
 // DefaultProvider is what a host without a profile gets.
 func DefaultProvider(host string) Provider {
 	return Provider{
@@ -128,9 +118,10 @@ without TLS ("none"). With "none" anyone on the way can read passwords and mail:
 """`, doc: `
 The certificate of the authority that the provider's certificate comes from, as PEM text between three quotes, for a server that no public
 authority vouches for. It counts for this provider only, beside the authorities that everybody trusts.`},
-			{name: "delete", value: text(&p.Delete, policy([]DeletePolicy{DeleteAtOnce}, deleteNever)), example: `"at-once"`, doc: `
-When mail is deleted at the provider: with "at-once" as soon as it is safely stored here. Other values, "never" and a time, come with a later
-version and are refused until then.`},
+			{name: "delete", value: text(&p.Delete, deletion), example: `"336h"`, doc: `
+When mail is deleted at the provider: with "at-once" as soon as it is safely stored here; with a time such as "336h" (two weeks) when it has been
+stored here for so long; with "never" not at all, so that the mailbox there fills up unless somebody else empties it. A change also holds for
+mail that is there already. Mail is fetched once, whatever stands here.`},
 			{name: "min_interval", value: text(&p.MinInterval, duration(0, day)), example: `"15m"`, doc: `
 The shortest time between two fetches for an account at this provider; some refuse logins that come more often. A fetch that would come too early
 is put off, not dropped. "0s" is no limit.`},

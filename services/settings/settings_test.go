@@ -37,6 +37,11 @@ keep_retrieved = "336h"
 schedule = "5m"
 idle_after = "168h"
 parallel = 32
+connect_timeout = "30s"
+command_timeout = "5m"
+retry_first = "30s"
+retry_longest = "2h"
+max_size = "100MiB"
 
 [enrol]
 networks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128"]
@@ -245,6 +250,35 @@ func TestWhoMay(t *testing.T) {
 		s := mustParse(t, "[pop3]\nplaintext_login = '"+value+"'\n[[trusted_network]]\nname='o'\ncidr='192.0.2.0/24'")
 		if got := s.MayLogInPlain(netip.MustParseAddr("192.0.2.1")); got != want {
 			t.Errorf("%s: MayLogInPlain = %v, want %v", value, got, want)
+		}
+	}
+}
+
+// What a policy or a size means, and that it is written as it was read.
+func TestDeletePolicyAndSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		policy DeletePolicy
+		after  time.Duration
+		ok     bool
+	}{
+		"at-once": {DeleteAtOnce, 0, true},
+		"never":   {DeleteNever, 0, false},
+		"1h30m":   {DeletePolicy(90 * time.Minute), 90 * time.Minute, true},
+		"336h":    {DeletePolicy(336 * time.Hour), 336 * time.Hour, true},
+	} {
+		p := mustParse(t, "[[provider]]\nhost='p.example'\ndelete='"+text+"'").Providers[0].Delete
+		after, ok := p.After()
+		if p != want.policy || after != want.after || ok != want.ok || p.String() != text {
+			t.Errorf("%s: got %v: %v, %v; want %v: %v, %v", text, p, after, ok, want.policy, want.after, want.ok)
+		}
+	}
+	for text, want := range map[string]struct {
+		size  Size
+		shown string
+	}{"64KiB": {64 << 10, "64KiB"}, "500 KiB": {500 << 10, "500KiB"}, "1024KiB": {1 << 20, "1MiB"}, "1GiB": {1 << 30, "1GiB"}} {
+		if got := mustParse(t, "fetch.max_size='"+text+"'").Fetch.MaxSize; got != want.size || got.String() != want.shown {
+			t.Errorf("%s: got %d, %s; want %d, %s", text, got, got, want.size, want.shown)
 		}
 	}
 }
