@@ -29,6 +29,7 @@ func FuzzDialogue(f *testing.F) {
 	store := newFakeStore(f)
 	store.add(f, testPrefix, "Subject: one\r\n\r\n.first\r\n.")
 	queue := store.queue
+	store.settings.POP3.FailedLoginsPerMinute = 0 // else what one input does counts for the next
 	server := newTestServer(f, store, store.dir, new(logBuffer))
 	server.settings.Store(store.settings)
 	f.Fuzz(func(t *testing.T, input []byte, split int) {

@@ -26,6 +26,7 @@ type login struct {
 	name     string // compound, as typed
 	password wire.Secret
 	came     time.Time // the PASS, or the last of AUTH
+	attempt  attempt
 }
 
 // logIn opens the mailbox of an accepted login, under its lock; or gives a *refusal.
@@ -58,25 +59,42 @@ func inUse(cause error) *refusal {
 	return &refusal{code: codeInUse, text: "another session has this mailbox, try again later", cause: cause}
 }
 
-// verify asks the store whether the login is good, and gives the account's id; or a *refusal.
+// verify asks the store whether the login is good, and gives the account's id; or a *refusal, told later for each
+// login before that failed.
 //
 // A client that is to learn nothing is refused at uniformWait even while the store still tries the login at
 // the provider. That goes on: what comes of it counts for the next login.
 func (s *session) verify(ctx context.Context, l login) ([]byte, error) {
+	limit := s.failureLimit()
 	var late <-chan time.Time
 	if !s.server.settings.Load().MayEnrol(s.client) {
 		late = time.After(time.Until(l.came.Add(uniformWait)))
 	}
+	if !l.attempt.allows(limit) {
+		if late != nil {
+			return nil, uniformRefusal(ctx, l, errTooOften)
+		}
+		waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
+		return nil, errTooOften
+	}
 	select {
 	case v := <-s.askStore(ctx, l):
 		if v.accepted() {
+			s.server.failures.accepted(l.attempt, time.Now())
 			return v.answer.Account, nil
+		}
+		if v.err == nil {
+			s.server.failures.failed(l.attempt, limit, time.Now())
 		}
 		if late != nil || v.answer.GetUniform() {
 			return nil, uniformRefusal(ctx, l, v.refusal().cause)
 		}
+		if v.err == nil {
+			waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
+		}
 		return nil, v.refusal()
 	case <-late:
+		s.server.failures.failed(l.attempt, limit, time.Now())
 		return nil, uniformRefusal(ctx, l, errors.New("no answer of the store in time"))
 	case <-ctx.Done():
 		return nil, storeRefusal(context.Cause(ctx))
@@ -123,9 +141,15 @@ func (v verdict) refusal() *refusal {
 
 // uniformRefusal gives the one refusal for clients outside the enrolment networks, when its time has come.
 func uniformRefusal(ctx context.Context, l login, cause error) error {
+	waitUntil(ctx, l.came.Add(uniformWait))
+	return &refusal{code: codeAuth, text: "login refused", cause: cause}
+}
+
+func waitUntil(ctx context.Context, at time.Time) {
+	wait := time.NewTimer(time.Until(at))
+	defer wait.Stop()
 	select {
-	case <-time.After(time.Until(l.came.Add(uniformWait))):
+	case <-wait.C:
 	case <-ctx.Done():
 	}
-	return &refusal{code: codeAuth, text: "login refused", cause: cause}
 }

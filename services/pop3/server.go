@@ -38,13 +38,14 @@ type server struct {
 	settings    atomic.Pointer[settings.Settings]
 	certificate atomic.Pointer[tls.Certificate]
 
-	locks  locks
-	places chan struct{}  // holds one for each connection
-	work   sync.WaitGroup // sessions, and what they left to the background
+	locks    locks
+	places   places
+	failures failures
+	work     sync.WaitGroup // sessions, and what they left to the background
 }
 
 func newServer(store store, bodies *os.Root, log *slog.Logger) *server {
-	s := &server{id: rand.Uint64(), store: store, bodies: bodies, log: log, places: make(chan struct{}, maxSessions)}
+	s := &server{id: rand.Uint64(), store: store, bodies: bodies, log: log}
 	s.tls = s.newTLS()
 	return s
 }

@@ -49,8 +49,9 @@ type session struct {
 	// Set once.
 	server *server
 	conn   *wire.Conn
-	id     string     // hexadecimal; names the connection in replies and in the log
-	client netip.Addr // the zero Addr where the connection has no IP address
+	id     string       // hexadecimal; names the connection in replies and in the log
+	client netip.Addr   // the zero Addr where the connection has no IP address
+	from   netip.Prefix // what counts as its address
 	began  time.Time
 	gate   gate
 
@@ -80,6 +81,7 @@ func newSession(server *server, nc net.Conn) *session {
 	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		s.client = at.Addr().Unmap().WithZone("")
 	}
+	s.from = origin(s.client)
 	s.log = server.log.With("conn", s.id)
 	s.gate.interrupt = s.conn.Interrupt
 	return s

@@ -58,7 +58,7 @@ postroom.toml:11: enrol.networks: "192.168.1.5/24" names a machine in the networ
 		{"section as text", "pop3 = 'x'", `postroom.toml:1: [pop3]: is text where a section is wanted; write [pop3] on a line of its own, and its settings below`},
 		{"block as text", "provider = 'x'", `postroom.toml:1: [[provider]]: is text where blocks are wanted; write [[provider]] above each block`},
 		{"block of texts", "provider = ['x']", `postroom.toml:1: [[provider]]: is text where a block is wanted; write [[provider]] above each block`},
-		{"long name", "[pop3]\n" + long + " = 1", `postroom.toml:2: pop3."` + long[:60] + `…": there is no such setting; [pop3] has listen, listen_tls, plaintext_login, delivery, hold, retrieved, keep_retrieved`},
+		{"long name", "[pop3]\n" + long + " = 1", `postroom.toml:2: pop3."` + long[:60] + `…": there is no such setting; [pop3] has listen, listen_tls, plaintext_login, delivery, hold, retrieved, keep_retrieved, failed_logins_per_minute, max_connections, max_connections_per_address`},
 		{"table in a setting", "[pop3.listen]\nx = 1", `postroom.toml:1: pop3.listen: is a section where a list is wanted`},
 
 		// twice

@@ -11,6 +11,10 @@ type POP3 struct {
 	Hold           time.Duration // same-poll: the longest that a login is held
 	Retrieved      Retrieved
 	KeepRetrieved  time.Duration // how long what left an Out Queue can be brought back
+
+	FailedLoginsPerMinute    int // of one address, and to one account; 0: any number
+	MaxConnections           int
+	MaxConnectionsPerAddress int // 0: no limit but MaxConnections
 }
 
 // PlaintextLogin says who may log in without TLS.
@@ -52,6 +56,9 @@ func defaultPOP3() POP3 {
 		Hold:           20 * time.Second,
 		Retrieved:      RetrievedExpire,
 		KeepRetrieved:  14 * day,
+
+		FailedLoginsPerMinute: 10,
+		MaxConnections:        2000,
 	}
 }
 
@@ -83,5 +90,15 @@ Other values, "until-dele" and a time, come with a later version and are refused
 			{name: "keep_retrieved", value: text(&p.KeepRetrieved, duration(0, 10*year)), example: `"720h"`, doc: `
 How long you can bring back mail that left its queue, for a client that lost it. After that it is gone for good, here as at the provider.
 "336h" is two weeks.`},
+			{name: "failed_logins_per_minute", value: number(&p.FailedLoginsPerMinute, 0, 1000), example: `5`, doc: `
+How many logins may fail in a minute, from one address and to one account. Each that fails is answered later than the one before, by up to five
+seconds. Who is over the limit is refused for some seconds to a minute without a look at the password, but not at an address from which the
+account was lately logged in to: that has a count of its own, so nobody can lock you out. 0 is no limit, and answers at once. (Of
+IPv6 addresses, those that begin with the same 64 bits count as one.)`},
+			{name: "max_connections", value: number(&p.MaxConnections, 1, 100_000), example: `500`, doc: `
+How many clients may be connected at the same moment. One more is told so and let go.`},
+			{name: "max_connections_per_address", value: number(&p.MaxConnectionsPerAddress, 0, 100_000), example: `20`, doc: `
+How many of them may come from one address (of IPv6: from addresses that begin with the same 64 bits). 0 is no limit. Mind that a whole office can be
+one address.`},
 		}}
 }

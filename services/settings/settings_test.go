@@ -32,6 +32,9 @@ delivery = "next-poll"
 hold = "20s"
 retrieved = "expire"
 keep_retrieved = "336h"
+failed_logins_per_minute = 10
+max_connections = 2000
+max_connections_per_address = 0
 
 [fetch]
 schedule = "5m"
