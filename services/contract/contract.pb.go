@@ -905,6 +905,7 @@ type OpenMailboxResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Messages      []*MailboxMessage      `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
 	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	Retrieved     int64                  `protobuf:"varint,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"` // settings.Retrieved, as it holds for the account
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -953,12 +954,20 @@ func (x *OpenMailboxResponse) GetMore() bool {
 	return false
 }
 
+func (x *OpenMailboxResponse) GetRetrieved() int64 {
+	if x != nil {
+		return x.Retrieved
+	}
+	return 0
+}
+
 type MailboxMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	Uidl          string                 `protobuf:"bytes,2,opt,name=uidl,proto3" json:"uidl,omitempty"`
 	Prefix        []byte                 `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"` // header lines put in front of the body
 	Body          *Body                  `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	Retrieved     bool                   `protobuf:"varint,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"` // whole, in an earlier session
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1021,11 +1030,19 @@ func (x *MailboxMessage) GetBody() *Body {
 	return nil
 }
 
+func (x *MailboxMessage) GetRetrieved() bool {
+	if x != nil {
+		return x.Retrieved
+	}
+	return false
+}
+
 type EndPollRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	Leave         []uint64               `protobuf:"varint,2,rep,packed,name=leave,proto3" json:"leave,omitempty"`
-	Session       uint64                 `protobuf:"varint,60,opt,name=session,proto3" json:"session,omitempty"` // whose mailbox is closed
+	Session       uint64                 `protobuf:"varint,60,opt,name=session,proto3" json:"session,omitempty"`            // whose mailbox is closed
+	Retrieved     []uint64               `protobuf:"varint,61,rep,packed,name=retrieved,proto3" json:"retrieved,omitempty"` // what was retrieved whole, and stays
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1079,6 +1096,13 @@ func (x *EndPollRequest) GetSession() uint64 {
 		return x.Session
 	}
 	return 0
+}
+
+func (x *EndPollRequest) GetRetrieved() []uint64 {
+	if x != nil {
+		return x.Retrieved
+	}
+	return nil
 }
 
 type EndPollResponse struct {
@@ -4067,6 +4091,162 @@ func (x *RemoveAccountRequest) GetWithMail() bool {
 	return false
 }
 
+type SetAccountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Retrieved     *string                `protobuf:"bytes,2,opt,name=retrieved,proto3,oneof" json:"retrieved,omitempty"` // as in the settings file; "default": what stands there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAccountRequest) Reset() {
+	*x = SetAccountRequest{}
+	mi := &file_contract_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAccountRequest) ProtoMessage() {}
+
+func (x *SetAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAccountRequest.ProtoReflect.Descriptor instead.
+func (*SetAccountRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *SetAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetAccountRequest) GetRetrieved() string {
+	if x != nil && x.Retrieved != nil {
+		return *x.Retrieved
+	}
+	return ""
+}
+
+type RestoreMailRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"` // what left before isn't meant; none: all is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreMailRequest) Reset() {
+	*x = RestoreMailRequest{}
+	mi := &file_contract_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreMailRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreMailRequest) ProtoMessage() {}
+
+func (x *RestoreMailRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreMailRequest.ProtoReflect.Descriptor instead.
+func (*RestoreMailRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *RestoreMailRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RestoreMailRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+type RestoreMailResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      uint64                 `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"` // call again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreMailResponse) Reset() {
+	*x = RestoreMailResponse{}
+	mi := &file_contract_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreMailResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreMailResponse) ProtoMessage() {}
+
+func (x *RestoreMailResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreMailResponse.ProtoReflect.Descriptor instead.
+func (*RestoreMailResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *RestoreMailResponse) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+func (x *RestoreMailResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 type ShowAccountRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4076,7 +4256,7 @@ type ShowAccountRequest struct {
 
 func (x *ShowAccountRequest) Reset() {
 	*x = ShowAccountRequest{}
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4088,7 +4268,7 @@ func (x *ShowAccountRequest) String() string {
 func (*ShowAccountRequest) ProtoMessage() {}
 
 func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4101,7 +4281,7 @@ func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountRequest.ProtoReflect.Descriptor instead.
 func (*ShowAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{68}
+	return file_contract_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ShowAccountRequest) GetName() string {
@@ -4121,13 +4301,15 @@ type ShowAccountResponse struct {
 	Licensed      bool                   `protobuf:"varint,6,opt,name=licensed,proto3" json:"licensed,omitempty"`
 	Queues        []*QueueStatus         `protobuf:"bytes,7,rep,name=queues,proto3" json:"queues,omitempty"`
 	Ledger        []*LedgerCount         `protobuf:"bytes,8,rep,name=ledger,proto3" json:"ledger,omitempty"`
+	Retrieved     string                 `protobuf:"bytes,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"`                            // as in the settings file
+	OwnRetrieved  bool                   `protobuf:"varint,61,opt,name=own_retrieved,json=ownRetrieved,proto3" json:"own_retrieved,omitempty"` // it's this account's own, not the settings'
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ShowAccountResponse) Reset() {
 	*x = ShowAccountResponse{}
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4139,7 +4321,7 @@ func (x *ShowAccountResponse) String() string {
 func (*ShowAccountResponse) ProtoMessage() {}
 
 func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4152,7 +4334,7 @@ func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountResponse.ProtoReflect.Descriptor instead.
 func (*ShowAccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{69}
+	return file_contract_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ShowAccountResponse) GetStatus() *AccountStatus {
@@ -4211,6 +4393,20 @@ func (x *ShowAccountResponse) GetLedger() []*LedgerCount {
 	return nil
 }
 
+func (x *ShowAccountResponse) GetRetrieved() string {
+	if x != nil {
+		return x.Retrieved
+	}
+	return ""
+}
+
+func (x *ShowAccountResponse) GetOwnRetrieved() bool {
+	if x != nil {
+		return x.OwnRetrieved
+	}
+	return false
+}
+
 type LedgerCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         LedgerState            `protobuf:"varint,1,opt,name=state,proto3,enum=postroom.v1.LedgerState" json:"state,omitempty"`
@@ -4221,7 +4417,7 @@ type LedgerCount struct {
 
 func (x *LedgerCount) Reset() {
 	*x = LedgerCount{}
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4233,7 +4429,7 @@ func (x *LedgerCount) String() string {
 func (*LedgerCount) ProtoMessage() {}
 
 func (x *LedgerCount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4246,7 +4442,7 @@ func (x *LedgerCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerCount.ProtoReflect.Descriptor instead.
 func (*LedgerCount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{70}
+	return file_contract_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *LedgerCount) GetState() LedgerState {
@@ -4274,7 +4470,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4286,7 +4482,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4299,7 +4495,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{71}
+	return file_contract_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListMessagesRequest) GetName() string {
@@ -4335,7 +4531,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4347,7 +4543,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4360,7 +4556,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{72}
+	return file_contract_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*HeldMessage {
@@ -4403,7 +4599,7 @@ type HeldMessage struct {
 
 func (x *HeldMessage) Reset() {
 	*x = HeldMessage{}
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4415,7 +4611,7 @@ func (x *HeldMessage) String() string {
 func (*HeldMessage) ProtoMessage() {}
 
 func (x *HeldMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4428,7 +4624,7 @@ func (x *HeldMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldMessage.ProtoReflect.Descriptor instead.
 func (*HeldMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{73}
+	return file_contract_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *HeldMessage) GetId() uint64 {
@@ -4471,7 +4667,7 @@ type ReadMessageRequest struct {
 
 func (x *ReadMessageRequest) Reset() {
 	*x = ReadMessageRequest{}
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4483,7 +4679,7 @@ func (x *ReadMessageRequest) String() string {
 func (*ReadMessageRequest) ProtoMessage() {}
 
 func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4496,7 +4692,7 @@ func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageRequest.ProtoReflect.Descriptor instead.
 func (*ReadMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{74}
+	return file_contract_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ReadMessageRequest) GetName() string {
@@ -4536,7 +4732,7 @@ type ReadMessageResponse struct {
 
 func (x *ReadMessageResponse) Reset() {
 	*x = ReadMessageResponse{}
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4548,7 +4744,7 @@ func (x *ReadMessageResponse) String() string {
 func (*ReadMessageResponse) ProtoMessage() {}
 
 func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4561,7 +4757,7 @@ func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageResponse.ProtoReflect.Descriptor instead.
 func (*ReadMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{75}
+	return file_contract_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ReadMessageResponse) GetOctets() []byte {
@@ -4581,7 +4777,7 @@ type ApplySettingsRequest struct {
 
 func (x *ApplySettingsRequest) Reset() {
 	*x = ApplySettingsRequest{}
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4593,7 +4789,7 @@ func (x *ApplySettingsRequest) String() string {
 func (*ApplySettingsRequest) ProtoMessage() {}
 
 func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4606,7 +4802,7 @@ func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsRequest.ProtoReflect.Descriptor instead.
 func (*ApplySettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{76}
+	return file_contract_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ApplySettingsRequest) GetFile() string {
@@ -4632,7 +4828,7 @@ type ApplySettingsResponse struct {
 
 func (x *ApplySettingsResponse) Reset() {
 	*x = ApplySettingsResponse{}
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4644,7 +4840,7 @@ func (x *ApplySettingsResponse) String() string {
 func (*ApplySettingsResponse) ProtoMessage() {}
 
 func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4657,7 +4853,7 @@ func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsResponse.ProtoReflect.Descriptor instead.
 func (*ApplySettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{77}
+	return file_contract_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ApplySettingsResponse) GetProblem() string {
@@ -4676,7 +4872,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4688,7 +4884,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4701,7 +4897,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{78}
+	return file_contract_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *CheckRequest) GetCursor() []byte {
@@ -4723,7 +4919,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4735,7 +4931,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4748,7 +4944,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{79}
+	return file_contract_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *CheckResponse) GetCursor() []byte {
@@ -4787,7 +4983,7 @@ type GetFingerprintRequest struct {
 
 func (x *GetFingerprintRequest) Reset() {
 	*x = GetFingerprintRequest{}
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4799,7 +4995,7 @@ func (x *GetFingerprintRequest) String() string {
 func (*GetFingerprintRequest) ProtoMessage() {}
 
 func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4812,7 +5008,7 @@ func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintRequest.ProtoReflect.Descriptor instead.
 func (*GetFingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{80}
+	return file_contract_proto_rawDescGZIP(), []int{83}
 }
 
 type GetFingerprintResponse struct {
@@ -4825,7 +5021,7 @@ type GetFingerprintResponse struct {
 
 func (x *GetFingerprintResponse) Reset() {
 	*x = GetFingerprintResponse{}
-	mi := &file_contract_proto_msgTypes[81]
+	mi := &file_contract_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4837,7 +5033,7 @@ func (x *GetFingerprintResponse) String() string {
 func (*GetFingerprintResponse) ProtoMessage() {}
 
 func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[81]
+	mi := &file_contract_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4850,7 +5046,7 @@ func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintResponse.ProtoReflect.Descriptor instead.
 func (*GetFingerprintResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{81}
+	return file_contract_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *GetFingerprintResponse) GetSha256() string {
@@ -4912,19 +5108,22 @@ const file_contract_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06server\x18< \x01(\x04R\x06server\x12\x18\n" +
-	"\asession\x18= \x01(\x04R\asession\"b\n" +
+	"\asession\x18= \x01(\x04R\asession\"\x80\x01\n" +
 	"\x13OpenMailboxResponse\x127\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1b.postroom.v1.MailboxMessageR\bmessages\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"s\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\x03R\tretrieved\"\x91\x01\n" +
 	"\x0eMailboxMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\tR\x04uidl\x12\x16\n" +
 	"\x06prefix\x18\x03 \x01(\fR\x06prefix\x12%\n" +
-	"\x04body\x18\x04 \x01(\v2\x11.postroom.v1.BodyR\x04body\"Z\n" +
+	"\x04body\x18\x04 \x01(\v2\x11.postroom.v1.BodyR\x04body\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\bR\tretrieved\"x\n" +
 	"\x0eEndPollRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
 	"\x05leave\x18\x02 \x03(\x04R\x05leave\x12\x18\n" +
-	"\asession\x18< \x01(\x04R\asession\"\x11\n" +
+	"\asession\x18< \x01(\x04R\asession\x12\x1c\n" +
+	"\tretrieved\x18= \x03(\x04R\tretrieved\"\x11\n" +
 	"\x0fEndPollResponse\"[\n" +
 	"\fServeRequest\x12\x16\n" +
 	"\x06server\x18\x01 \x01(\x04R\x06server\x123\n" +
@@ -5121,9 +5320,20 @@ const file_contract_proto_rawDesc = "" +
 	"\x0fAccountResponse\"G\n" +
 	"\x14RemoveAccountRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
-	"\twith_mail\x18\x02 \x01(\bR\bwithMail\"(\n" +
+	"\twith_mail\x18\x02 \x01(\bR\bwithMail\"X\n" +
+	"\x11SetAccountRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\tretrieved\x18\x02 \x01(\tH\x00R\tretrieved\x88\x01\x01B\f\n" +
+	"\n" +
+	"_retrieved\"Z\n" +
+	"\x12RestoreMailRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"E\n" +
+	"\x13RestoreMailResponse\x12\x1a\n" +
+	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"(\n" +
 	"\x12ShowAccountRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xe6\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xa9\x03\n" +
 	"\x13ShowAccountResponse\x122\n" +
 	"\x06status\x18\x01 \x01(\v2\x1a.postroom.v1.AccountStatusR\x06status\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
@@ -5132,7 +5342,9 @@ const file_contract_proto_rawDesc = "" +
 	"\taddresses\x18\x05 \x03(\tR\taddresses\x12\x1a\n" +
 	"\blicensed\x18\x06 \x01(\bR\blicensed\x120\n" +
 	"\x06queues\x18\a \x03(\v2\x18.postroom.v1.QueueStatusR\x06queues\x120\n" +
-	"\x06ledger\x18\b \x03(\v2\x18.postroom.v1.LedgerCountR\x06ledger\"Q\n" +
+	"\x06ledger\x18\b \x03(\v2\x18.postroom.v1.LedgerCountR\x06ledger\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\tR\tretrieved\x12#\n" +
+	"\rown_retrieved\x18= \x01(\bR\fownRetrieved\"Q\n" +
 	"\vLedgerCount\x12.\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.postroom.v1.LedgerStateR\x05state\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x04R\x04rows\"U\n" +
@@ -5235,14 +5447,18 @@ const file_contract_proto_rawDesc = "" +
 	"\tApplyFile\x12\x1d.postroom.v1.ApplyFileRequest\x1a\x1e.postroom.v1.ApplyFileResponse\x12Y\n" +
 	"\x0eReportServices\x12\".postroom.v1.ReportServicesRequest\x1a#.postroom.v1.ReportServicesResponse\x12P\n" +
 	"\vReportClock\x12\x1f.postroom.v1.ReportClockRequest\x1a .postroom.v1.ReportClockResponse\x12J\n" +
-	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\xec\b\n" +
+	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\x8a\n" +
+	"\n" +
 	"\x05Admin\x12J\n" +
 	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse\x12P\n" +
 	"\vShowAccount\x12\x1f.postroom.v1.ShowAccountRequest\x1a .postroom.v1.ShowAccountResponse\x12I\n" +
 	"\fPauseAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12J\n" +
 	"\rResumeAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12I\n" +
 	"\fFetchAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12M\n" +
-	"\x10AcceptIncomplete\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12P\n" +
+	"\x10AcceptIncomplete\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12J\n" +
+	"\n" +
+	"SetAccount\x12\x1e.postroom.v1.SetAccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12P\n" +
+	"\vRestoreMail\x12\x1f.postroom.v1.RestoreMailRequest\x1a .postroom.v1.RestoreMailResponse\x12P\n" +
 	"\rRemoveAccount\x12!.postroom.v1.RemoveAccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12S\n" +
 	"\fListMessages\x12 .postroom.v1.ListMessagesRequest\x1a!.postroom.v1.ListMessagesResponse\x12P\n" +
 	"\vReadMessage\x12\x1f.postroom.v1.ReadMessageRequest\x1a .postroom.v1.ReadMessageResponse\x12P\n" +
@@ -5267,7 +5483,7 @@ func file_contract_proto_rawDescGZIP() []byte {
 }
 
 var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
+var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
 var file_contract_proto_goTypes = []any{
 	(Topic)(0),                         // 0: postroom.v1.Topic
 	(Verified)(0),                      // 1: postroom.v1.Verified
@@ -5342,39 +5558,42 @@ var file_contract_proto_goTypes = []any{
 	(*AccountRequest)(nil),             // 70: postroom.v1.AccountRequest
 	(*AccountResponse)(nil),            // 71: postroom.v1.AccountResponse
 	(*RemoveAccountRequest)(nil),       // 72: postroom.v1.RemoveAccountRequest
-	(*ShowAccountRequest)(nil),         // 73: postroom.v1.ShowAccountRequest
-	(*ShowAccountResponse)(nil),        // 74: postroom.v1.ShowAccountResponse
-	(*LedgerCount)(nil),                // 75: postroom.v1.LedgerCount
-	(*ListMessagesRequest)(nil),        // 76: postroom.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),       // 77: postroom.v1.ListMessagesResponse
-	(*HeldMessage)(nil),                // 78: postroom.v1.HeldMessage
-	(*ReadMessageRequest)(nil),         // 79: postroom.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 80: postroom.v1.ReadMessageResponse
-	(*ApplySettingsRequest)(nil),       // 81: postroom.v1.ApplySettingsRequest
-	(*ApplySettingsResponse)(nil),      // 82: postroom.v1.ApplySettingsResponse
-	(*CheckRequest)(nil),               // 83: postroom.v1.CheckRequest
-	(*CheckResponse)(nil),              // 84: postroom.v1.CheckResponse
-	(*GetFingerprintRequest)(nil),      // 85: postroom.v1.GetFingerprintRequest
-	(*GetFingerprintResponse)(nil),     // 86: postroom.v1.GetFingerprintResponse
-	(*timestamppb.Timestamp)(nil),      // 87: google.protobuf.Timestamp
+	(*SetAccountRequest)(nil),          // 73: postroom.v1.SetAccountRequest
+	(*RestoreMailRequest)(nil),         // 74: postroom.v1.RestoreMailRequest
+	(*RestoreMailResponse)(nil),        // 75: postroom.v1.RestoreMailResponse
+	(*ShowAccountRequest)(nil),         // 76: postroom.v1.ShowAccountRequest
+	(*ShowAccountResponse)(nil),        // 77: postroom.v1.ShowAccountResponse
+	(*LedgerCount)(nil),                // 78: postroom.v1.LedgerCount
+	(*ListMessagesRequest)(nil),        // 79: postroom.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),       // 80: postroom.v1.ListMessagesResponse
+	(*HeldMessage)(nil),                // 81: postroom.v1.HeldMessage
+	(*ReadMessageRequest)(nil),         // 82: postroom.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),        // 83: postroom.v1.ReadMessageResponse
+	(*ApplySettingsRequest)(nil),       // 84: postroom.v1.ApplySettingsRequest
+	(*ApplySettingsResponse)(nil),      // 85: postroom.v1.ApplySettingsResponse
+	(*CheckRequest)(nil),               // 86: postroom.v1.CheckRequest
+	(*CheckResponse)(nil),              // 87: postroom.v1.CheckResponse
+	(*GetFingerprintRequest)(nil),      // 88: postroom.v1.GetFingerprintRequest
+	(*GetFingerprintResponse)(nil),     // 89: postroom.v1.GetFingerprintResponse
+	(*timestamppb.Timestamp)(nil),      // 90: google.protobuf.Timestamp
 }
 var file_contract_proto_depIdxs = []int32{
 	0,  // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
-	87, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	90, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	9,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
 	4,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
 	17, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
 	12, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
 	15, // 6: postroom.v1.ServeRequest.open:type_name -> postroom.v1.OpenMailboxRequest
 	27, // 7: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
-	87, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
-	87, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
+	90, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
+	90, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
 	1,  // 10: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
-	87, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
+	90, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
 	2,  // 12: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
-	87, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
+	90, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
 	3,  // 14: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
-	87, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
+	90, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
 	36, // 16: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
 	40, // 17: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
 	42, // 18: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
@@ -5387,107 +5606,112 @@ var file_contract_proto_depIdxs = []int32{
 	68, // 25: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
 	69, // 26: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
 	9,  // 27: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
-	87, // 28: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
-	87, // 29: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
-	68, // 30: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
-	87, // 31: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
-	87, // 32: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
-	69, // 33: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
-	75, // 34: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
-	2,  // 35: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
-	78, // 36: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
-	87, // 37: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
-	6,  // 38: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
-	7,  // 39: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	10, // 40: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
-	13, // 41: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
-	15, // 42: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
-	18, // 43: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
-	21, // 44: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
-	23, // 45: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	20, // 46: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
-	25, // 47: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
-	28, // 48: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
-	30, // 49: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
-	32, // 50: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
-	34, // 51: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
-	37, // 52: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	39, // 53: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
-	43, // 54: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	45, // 55: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	47, // 56: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	49, // 57: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	52, // 58: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	53, // 59: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	55, // 60: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	57, // 61: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	59, // 62: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	62, // 63: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	64, // 64: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	66, // 65: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	66, // 66: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	73, // 67: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	70, // 68: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	70, // 69: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	70, // 70: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	70, // 71: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	72, // 72: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	76, // 73: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	79, // 74: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	7,  // 75: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	81, // 76: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	81, // 77: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	83, // 78: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	85, // 79: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	23, // 80: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	5,  // 81: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	8,  // 82: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	11, // 83: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	14, // 84: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	16, // 85: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	19, // 86: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	22, // 87: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	24, // 88: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	5,  // 89: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
-	26, // 90: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	29, // 91: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	31, // 92: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	33, // 93: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	35, // 94: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	38, // 95: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	41, // 96: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	44, // 97: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	46, // 98: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	48, // 99: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	51, // 100: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	5,  // 101: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	54, // 102: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	56, // 103: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	58, // 104: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	60, // 105: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	63, // 106: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	65, // 107: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	67, // 108: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	67, // 109: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	74, // 110: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	71, // 111: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	71, // 112: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	71, // 113: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	71, // 114: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	71, // 115: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	77, // 116: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	80, // 117: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	8,  // 118: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	82, // 119: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	82, // 120: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	84, // 121: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	86, // 122: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	24, // 123: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	81, // [81:124] is the sub-list for method output_type
-	38, // [38:81] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	90, // 28: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
+	90, // 29: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
+	90, // 30: postroom.v1.RestoreMailRequest.since:type_name -> google.protobuf.Timestamp
+	68, // 31: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
+	90, // 32: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
+	90, // 33: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
+	69, // 34: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
+	78, // 35: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
+	2,  // 36: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
+	81, // 37: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
+	90, // 38: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
+	6,  // 39: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
+	7,  // 40: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	10, // 41: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
+	13, // 42: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
+	15, // 43: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
+	18, // 44: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
+	21, // 45: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	23, // 46: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	20, // 47: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
+	25, // 48: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
+	28, // 49: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
+	30, // 50: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
+	32, // 51: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
+	34, // 52: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
+	37, // 53: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
+	39, // 54: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
+	43, // 55: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	45, // 56: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	47, // 57: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	49, // 58: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	52, // 59: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	53, // 60: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	55, // 61: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	57, // 62: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	59, // 63: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	62, // 64: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	64, // 65: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	66, // 66: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	66, // 67: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	76, // 68: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	70, // 69: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	70, // 70: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	70, // 71: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	70, // 72: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	73, // 73: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
+	74, // 74: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
+	72, // 75: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	79, // 76: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	82, // 77: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	7,  // 78: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	84, // 79: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	84, // 80: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	86, // 81: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	88, // 82: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	23, // 83: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	5,  // 84: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	8,  // 85: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	11, // 86: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	14, // 87: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	16, // 88: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	19, // 89: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	22, // 90: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	24, // 91: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	5,  // 92: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
+	26, // 93: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	29, // 94: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	31, // 95: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	33, // 96: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	35, // 97: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	38, // 98: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	41, // 99: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
+	44, // 100: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	46, // 101: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	48, // 102: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	51, // 103: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	5,  // 104: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	54, // 105: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	56, // 106: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	58, // 107: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	60, // 108: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	63, // 109: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	65, // 110: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	67, // 111: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	67, // 112: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	77, // 113: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	71, // 114: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	71, // 115: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	71, // 116: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	71, // 117: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	71, // 118: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
+	75, // 119: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
+	71, // 120: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	80, // 121: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	83, // 122: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	8,  // 123: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	85, // 124: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	85, // 125: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	87, // 126: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	89, // 127: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	24, // 128: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	84, // [84:129] is the sub-list for method output_type
+	39, // [39:84] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_contract_proto_init() }
@@ -5495,13 +5719,14 @@ func file_contract_proto_init() {
 	if File_contract_proto != nil {
 		return
 	}
+	file_contract_proto_msgTypes[68].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contract_proto_rawDesc), len(file_contract_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   82,
+			NumMessages:   85,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

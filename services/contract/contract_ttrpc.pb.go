@@ -704,6 +704,8 @@ type AdminService interface {
 	ResumeAccount(context.Context, *AccountRequest) (*AccountResponse, error)
 	FetchAccount(context.Context, *AccountRequest) (*AccountResponse, error)
 	AcceptIncomplete(context.Context, *AccountRequest) (*AccountResponse, error)
+	SetAccount(context.Context, *SetAccountRequest) (*AccountResponse, error)
+	RestoreMail(context.Context, *RestoreMailRequest) (*RestoreMailResponse, error)
 	RemoveAccount(context.Context, *RemoveAccountRequest) (*AccountResponse, error)
 	ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error)
 	ReadMessage(context.Context, *ReadMessageRequest) (*ReadMessageResponse, error)
@@ -758,6 +760,20 @@ func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
 					return nil, err
 				}
 				return svc.AcceptIncomplete(ctx, &req)
+			},
+			"SetAccount": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req SetAccountRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.SetAccount(ctx, &req)
+			},
+			"RestoreMail": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req RestoreMailRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.RestoreMail(ctx, &req)
 			},
 			"RemoveAccount": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req RemoveAccountRequest
@@ -872,6 +888,22 @@ func (c *adminClient) FetchAccount(ctx context.Context, req *AccountRequest) (*A
 func (c *adminClient) AcceptIncomplete(ctx context.Context, req *AccountRequest) (*AccountResponse, error) {
 	var resp AccountResponse
 	if err := c.client.Call(ctx, "postroom.v1.Admin", "AcceptIncomplete", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) SetAccount(ctx context.Context, req *SetAccountRequest) (*AccountResponse, error) {
+	var resp AccountResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "SetAccount", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) RestoreMail(ctx context.Context, req *RestoreMailRequest) (*RestoreMailResponse, error) {
+	var resp RestoreMailResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "RestoreMail", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -1,6 +1,10 @@
 package pop3
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // capa is CAPA (RFC 2449 §5). It says what is true of this connection now.
 func (s *session) capa(context.Context, []byte) error {
@@ -16,7 +20,7 @@ func (s *session) capabilities() []string {
 		"RESP-CODES",     // RFC 2449 §6.4
 		"AUTH-RESP-CODE", // RFC 3206 §6
 		"PIPELINING",     // RFC 2449 §6.6
-		"EXPIRE 0",       // RFC 2449 §6.7: what was retrieved leaves at QUIT
+		s.expire(),       // RFC 2449 §6.7
 		"UTF8",           // RFC 6856 §2; without USER: octets of a password go to the provider as they are
 		"LANG",           // RFC 6856 §3
 		"IMPLEMENTATION Postroom",
@@ -28,4 +32,17 @@ func (s *session) capabilities() []string {
 		list = append(list, "STLS") // RFC 2595 §4
 	}
 	return list
+}
+
+// expire says how many whole days mail stays that was retrieved, at least: before the login the least that an
+// account can have.
+func (s *session) expire() string {
+	if s.mailbox == nil {
+		return "EXPIRE 0 USER"
+	}
+	after, ok := s.mailbox.policy.After()
+	if !ok {
+		return "EXPIRE NEVER"
+	}
+	return fmt.Sprintf("EXPIRE %d", after/(24*time.Hour))
 }

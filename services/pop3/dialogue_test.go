@@ -17,8 +17,8 @@ import (
 // TestDialogues holds the dialogues in testdata/dialogues. An archive has the mails of the Out Queue
 // (out-queue/NAME.eml, in the order of their names, with CRLF for each LF; bare-queue/NAME has no prefix, and no line
 // end behind a last backslash), the settings if they matter
-// (settings.toml, behind plaintext_login = "always"), the dialogue, and what leaves the Out Queue (leaves:
-// one line a poll, the ids in it):
+// (settings.toml, behind plaintext_login = "always"), the dialogue, what leaves the Out Queue (leaves:
+// one line a poll, the ids in it), and what is retrieved and stays (retrieved: the same, for polls with any):
 //
 //	C: what the client sends
 //	C! closes its connection
@@ -44,7 +44,7 @@ func TestDialogues(t *testing.T) {
 
 func holdDialogue(t *testing.T, archive *txtar.Archive) {
 	f := newFakeStore(t)
-	var dialogue, leaves string
+	var dialogue, leaves, retrieved string
 	for _, part := range archive.Files {
 		text := string(part.Data)
 		switch {
@@ -62,6 +62,8 @@ func holdDialogue(t *testing.T, archive *txtar.Archive) {
 			dialogue = text
 		case part.Name == "leaves":
 			leaves = text
+		case part.Name == "retrieved":
+			retrieved = text
 		default:
 			t.Fatalf("unknown part %q", part.Name)
 		}
@@ -73,12 +75,16 @@ func holdDialogue(t *testing.T, archive *txtar.Archive) {
 			t.Fatalf("line %d of the dialogue, %s: %v", n+1, line, err)
 		}
 	}
-	for want := range strings.Lines(leaves) {
-		want = strings.TrimSpace(want)
-		got := <-f.polls
-		slices.Sort(got)
-		if text := ids(got); text != want {
-			t.Errorf("leaves: got %q, want %q", text, want)
+	for name, part := range map[string]struct {
+		want string
+		got  <-chan []uint64
+	}{"leaves": {leaves, f.polls}, "retrieved": {retrieved, f.marks}} {
+		for want := range strings.Lines(part.want) {
+			got := <-part.got
+			slices.Sort(got)
+			if text := ids(got); text != strings.TrimSpace(want) {
+				t.Errorf("%s: got %q, want %q", name, text, want)
+			}
 		}
 	}
 }

@@ -47,6 +47,7 @@ type fakeStore struct {
 	end      func(context.Context, *contract.EndPollRequest) error
 	watchers []chan struct{}
 
+	marks   chan []uint64                      // what each said is retrieved, and stays
 	polls   chan []uint64                      // what each poll that ended let leave
 	damages chan *contract.ReportDamageRequest // what was reported
 }
@@ -59,6 +60,7 @@ func newFakeStore(t testing.TB) *fakeStore {
 		dir:      t.TempDir(),
 		settings: in,
 		pair:     newPair(t, "first"),
+		marks:    make(chan []uint64, 100),
 		polls:    make(chan []uint64, 100),
 		damages:  make(chan *contract.ReportDamageRequest, 100),
 	}
@@ -133,7 +135,7 @@ func (f *fakeStore) Login(ctx context.Context, q *contract.LoginRequest) (*contr
 func (f *fakeStore) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	answer := &contract.OpenMailboxResponse{}
+	answer := &contract.OpenMailboxResponse{Retrieved: int64(f.settings.POP3.Retrieved)}
 	for _, m := range f.queue {
 		if m.Id <= q.After {
 			continue
@@ -161,6 +163,12 @@ func (f *fakeStore) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*c
 	f.queue = slices.DeleteFunc(slices.Clone(f.queue), func(m *contract.MailboxMessage) bool {
 		return slices.Contains(q.Leave, m.Id)
 	})
+	for _, m := range f.queue {
+		m.Retrieved = m.Retrieved || slices.Contains(q.Retrieved, m.Id)
+	}
+	if len(q.Retrieved) > 0 {
+		f.marks <- q.Retrieved
+	}
 	f.polls <- q.Leave
 	return &contract.EndPollResponse{}, nil
 }

@@ -27,24 +27,6 @@ func choice[T ~string](words []T, later ...T) form[T] {
 	}
 }
 
-// policy is the form of a choice that a later version also lets be a duration.
-func policy[T ~string](words []T, later ...T) form[T] {
-	f := choice(words, later...)
-	plain := f.parse
-	f.parse = func(text string) (T, *fault) {
-		word, wrong := plain(text)
-		if wrong == nil {
-			return word, nil
-		}
-		_, fault := parseDuration(text, 0, century)
-		if _, days := daysOf(text); days || fault == nil {
-			return "", notYet(text, []string{string(words[0])})
-		}
-		return "", wrong
-	}
-	return f
-}
-
 func notYet(text string, names []string) *fault {
 	return wrong("%s is not available in this version yet", quote(text)).better("write %s", quoteAll(names))
 }

@@ -98,10 +98,9 @@ postroom.toml:11: enrol.networks: "192.168.1.5/24" names a machine in the networ
 
 		// later
 		{"same-poll", "[pop3]\ndelivery = 'same-poll'", `postroom.toml:2: pop3.delivery: "same-poll" is not available in this version yet; write "next-poll"`},
-		{"until-dele", "[pop3]\nretrieved = 'until-dele'", `postroom.toml:2: pop3.retrieved: "until-dele" is not available in this version yet; write "expire"`},
-		{"retrieved after a time", "[pop3]\nretrieved = '720h'", `postroom.toml:2: pop3.retrieved: "720h" is not available in this version yet; write "expire"`},
-		{"retrieved after days", "[pop3]\nretrieved = '30d'", `postroom.toml:2: pop3.retrieved: "30d" is not available in this version yet; write "expire"`},
-		{"retrieved unknown", "[pop3]\nretrieved = 'now'", `postroom.toml:2: pop3.retrieved: "now" is not "expire"`},
+		{"retrieved after days", "[pop3]\nretrieved = '30d'", `postroom.toml:2: pop3.retrieved: "30d" is not a duration; write days in hours: "720h"`},
+		{"retrieved after no time", "[pop3]\nretrieved = '0s'", `postroom.toml:2: pop3.retrieved: "0s" is less than 1h; write 1h to 87600h`},
+		{"retrieved unknown", "[pop3]\nretrieved = 'now'", `postroom.toml:2: pop3.retrieved: "now" is not one of expire, until-dele; write "expire", "until-dele", or a time such as "336h"`},
 
 		// durations
 		{"days", "[pop3]\nkeep_retrieved = '14d'", `postroom.toml:2: pop3.keep_retrieved: "14d" is not a duration; write days in hours: "336h"`},

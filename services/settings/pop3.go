@@ -37,16 +37,6 @@ const (
 	deliverySamePoll Delivery = "same-poll"
 )
 
-// Retrieved says when mail that a client retrieved leaves its Out Queue.
-type Retrieved string
-
-// The values of pop3.retrieved.
-const (
-	RetrievedExpire Retrieved = "expire" // at the QUIT of the session that retrieved it
-
-	retrievedUntilDele Retrieved = "until-dele"
-)
-
 func defaultPOP3() POP3 {
 	return POP3{
 		Listen:         []Listen{{"", 110}},
@@ -83,10 +73,12 @@ comes with a later version and is refused until then.`},
 			{name: "hold", value: text(&p.Hold, duration(time.Second, 5*time.Minute)), example: `"30s"`, doc: `
 The longest time that a client's login waits for fresh mail with pop3.delivery set to "same-poll". It means nothing with
 "next-poll".`},
-			{name: "retrieved", value: text(&p.Retrieved, policy([]Retrieved{RetrievedExpire}, retrievedUntilDele)), example: `"expire"`, doc: `
+			{name: "retrieved", value: text(&p.Retrieved, retrieved), example: `"720h"`, doc: `
 When mail that a client has retrieved leaves its queue. With "expire" it leaves when the client logs off in order,
-whether the client deleted it or not: so set clients to keep their own copy, and let only one client collect an account.
-Other values, "until-dele" and a time, come with a later version and are refused until then.`},
+whether the client deleted it or not: so set clients to keep their own copy, and let only one client collect an account. With a time such as
+"720h" (30 days) it stays for so long after it was first retrieved, and with "until-dele" until a client deletes it: with
+either, several clients can collect one account, each set to leave mail on the server, and each gets all of it. Mail that nobody
+has retrieved stays in any case. "postroom account set" makes another choice for a single account.`},
 			{name: "keep_retrieved", value: text(&p.KeepRetrieved, duration(0, 10*year)), example: `"720h"`, doc: `
 How long you can bring back mail that left its queue, for a client that lost it. After that it is gone for good, here as at the provider.
 "336h" is two weeks.`},

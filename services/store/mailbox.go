@@ -41,9 +41,11 @@ func (p pop3) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (
 	}
 	answer := &contract.OpenMailboxResponse{}
 	err = p.db.View(func(r *engine.Reader) error {
-		if _, err := loadAccount(r, id); err != nil {
+		a, err := loadAccount(r, id)
+		if err != nil {
 			return err
 		}
+		answer.Retrieved = int64(p.retention(a))
 		var after []byte
 		if q.After != 0 {
 			after = messageKey(engine.Out, id, q.After)
@@ -60,7 +62,7 @@ func (p pop3) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (
 			}
 			if !m.Damaged {
 				answer.Messages = append(answer.Messages, &contract.MailboxMessage{
-					Id: idOfKey(key), Uidl: m.Uidl, Prefix: m.Prefix, Body: contractBody(m.Body),
+					Id: idOfKey(key), Uidl: m.Uidl, Prefix: m.Prefix, Body: contractBody(m.Body), Retrieved: m.Retrieved != 0,
 				})
 			}
 		}
@@ -79,15 +81,12 @@ func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contrac
 	defer p.leases.giveBack(id, q.Session)
 	err = p.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
 		for _, message := range q.Leave {
-			m, err := leave(t, engine.Out, id, message)
-			if err != nil {
+			if err := p.moveToRetrieved(t, id, message); err != nil {
 				return err
 			}
-			if m == nil {
-				continue // it left already
-			}
-			m.Left = t.Now().UnixNano()
-			if err := enter(t, engine.Retrieved, message, m); err != nil {
+		}
+		for _, message := range q.Retrieved {
+			if err := p.markRetrieved(t, id, message); err != nil {
 				return err
 			}
 		}

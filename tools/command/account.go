@@ -28,6 +28,8 @@ login@provider-host, and appears when one first does.`,
 		newAccountChange("fetch", "FetchAccount", "fetch asked for", "Fetch now for an account",
 			`Fetch now for an account: as soon as the provider's minimum interval allows. A login that the provider
 refused is tried once more. "postroom account show" tells how it went.`),
+		newAccountSet(),
+		newAccountRestore(),
 		newAccountRemove(),
 		newAccountExport(),
 	)
