@@ -831,6 +831,86 @@ func (x *LoginResponse) GetUniform() bool {
 	return false
 }
 
+type AwaitFetchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitFetchRequest) Reset() {
+	*x = AwaitFetchRequest{}
+	mi := &file_contract_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitFetchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitFetchRequest) ProtoMessage() {}
+
+func (x *AwaitFetchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitFetchRequest.ProtoReflect.Descriptor instead.
+func (*AwaitFetchRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AwaitFetchRequest) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+type AwaitFetchResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitFetchResponse) Reset() {
+	*x = AwaitFetchResponse{}
+	mi := &file_contract_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitFetchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitFetchResponse) ProtoMessage() {}
+
+func (x *AwaitFetchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitFetchResponse.ProtoReflect.Descriptor instead.
+func (*AwaitFetchResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{11}
+}
+
 // With after 0 a mailbox is opened, until EndPoll. While another living server has it open, that waits for a second,
 // and is then refused as a conflict. (Sessions of one server are that server's to keep apart.)
 type OpenMailboxRequest struct {
@@ -845,7 +925,7 @@ type OpenMailboxRequest struct {
 
 func (x *OpenMailboxRequest) Reset() {
 	*x = OpenMailboxRequest{}
-	mi := &file_contract_proto_msgTypes[10]
+	mi := &file_contract_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +937,7 @@ func (x *OpenMailboxRequest) String() string {
 func (*OpenMailboxRequest) ProtoMessage() {}
 
 func (x *OpenMailboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[10]
+	mi := &file_contract_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +950,7 @@ func (x *OpenMailboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenMailboxRequest.ProtoReflect.Descriptor instead.
 func (*OpenMailboxRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{10}
+	return file_contract_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OpenMailboxRequest) GetAccount() []byte {
@@ -912,7 +992,7 @@ type OpenMailboxResponse struct {
 
 func (x *OpenMailboxResponse) Reset() {
 	*x = OpenMailboxResponse{}
-	mi := &file_contract_proto_msgTypes[11]
+	mi := &file_contract_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1004,7 @@ func (x *OpenMailboxResponse) String() string {
 func (*OpenMailboxResponse) ProtoMessage() {}
 
 func (x *OpenMailboxResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[11]
+	mi := &file_contract_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1017,7 @@ func (x *OpenMailboxResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenMailboxResponse.ProtoReflect.Descriptor instead.
 func (*OpenMailboxResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{11}
+	return file_contract_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OpenMailboxResponse) GetMessages() []*MailboxMessage {
@@ -974,7 +1054,7 @@ type MailboxMessage struct {
 
 func (x *MailboxMessage) Reset() {
 	*x = MailboxMessage{}
-	mi := &file_contract_proto_msgTypes[12]
+	mi := &file_contract_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1066,7 @@ func (x *MailboxMessage) String() string {
 func (*MailboxMessage) ProtoMessage() {}
 
 func (x *MailboxMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[12]
+	mi := &file_contract_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1079,7 @@ func (x *MailboxMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailboxMessage.ProtoReflect.Descriptor instead.
 func (*MailboxMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{12}
+	return file_contract_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MailboxMessage) GetId() uint64 {
@@ -1049,7 +1129,7 @@ type EndPollRequest struct {
 
 func (x *EndPollRequest) Reset() {
 	*x = EndPollRequest{}
-	mi := &file_contract_proto_msgTypes[13]
+	mi := &file_contract_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1141,7 @@ func (x *EndPollRequest) String() string {
 func (*EndPollRequest) ProtoMessage() {}
 
 func (x *EndPollRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[13]
+	mi := &file_contract_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1154,7 @@ func (x *EndPollRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndPollRequest.ProtoReflect.Descriptor instead.
 func (*EndPollRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{13}
+	return file_contract_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EndPollRequest) GetAccount() []byte {
@@ -1113,7 +1193,7 @@ type EndPollResponse struct {
 
 func (x *EndPollResponse) Reset() {
 	*x = EndPollResponse{}
-	mi := &file_contract_proto_msgTypes[14]
+	mi := &file_contract_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1205,7 @@ func (x *EndPollResponse) String() string {
 func (*EndPollResponse) ProtoMessage() {}
 
 func (x *EndPollResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[14]
+	mi := &file_contract_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1218,7 @@ func (x *EndPollResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndPollResponse.ProtoReflect.Descriptor instead.
 func (*EndPollResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{14}
+	return file_contract_proto_rawDescGZIP(), []int{16}
 }
 
 type ServeRequest struct {
@@ -1151,7 +1231,7 @@ type ServeRequest struct {
 
 func (x *ServeRequest) Reset() {
 	*x = ServeRequest{}
-	mi := &file_contract_proto_msgTypes[15]
+	mi := &file_contract_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +1243,7 @@ func (x *ServeRequest) String() string {
 func (*ServeRequest) ProtoMessage() {}
 
 func (x *ServeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[15]
+	mi := &file_contract_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +1256,7 @@ func (x *ServeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServeRequest.ProtoReflect.Descriptor instead.
 func (*ServeRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{15}
+	return file_contract_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ServeRequest) GetServer() uint64 {
@@ -1204,7 +1284,7 @@ type ReportDamageRequest struct {
 
 func (x *ReportDamageRequest) Reset() {
 	*x = ReportDamageRequest{}
-	mi := &file_contract_proto_msgTypes[16]
+	mi := &file_contract_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1296,7 @@ func (x *ReportDamageRequest) String() string {
 func (*ReportDamageRequest) ProtoMessage() {}
 
 func (x *ReportDamageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[16]
+	mi := &file_contract_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1309,7 @@ func (x *ReportDamageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportDamageRequest.ProtoReflect.Descriptor instead.
 func (*ReportDamageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{16}
+	return file_contract_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportDamageRequest) GetAccount() []byte {
@@ -1261,7 +1341,7 @@ type ReportDamageResponse struct {
 
 func (x *ReportDamageResponse) Reset() {
 	*x = ReportDamageResponse{}
-	mi := &file_contract_proto_msgTypes[17]
+	mi := &file_contract_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1353,7 @@ func (x *ReportDamageResponse) String() string {
 func (*ReportDamageResponse) ProtoMessage() {}
 
 func (x *ReportDamageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[17]
+	mi := &file_contract_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1366,7 @@ func (x *ReportDamageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportDamageResponse.ProtoReflect.Descriptor instead.
 func (*ReportDamageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{17}
+	return file_contract_proto_rawDescGZIP(), []int{19}
 }
 
 type GetCertificateRequest struct {
@@ -1297,7 +1377,7 @@ type GetCertificateRequest struct {
 
 func (x *GetCertificateRequest) Reset() {
 	*x = GetCertificateRequest{}
-	mi := &file_contract_proto_msgTypes[18]
+	mi := &file_contract_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1389,7 @@ func (x *GetCertificateRequest) String() string {
 func (*GetCertificateRequest) ProtoMessage() {}
 
 func (x *GetCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[18]
+	mi := &file_contract_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1402,7 @@ func (x *GetCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCertificateRequest.ProtoReflect.Descriptor instead.
 func (*GetCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{18}
+	return file_contract_proto_rawDescGZIP(), []int{20}
 }
 
 type GetCertificateResponse struct {
@@ -1335,7 +1415,7 @@ type GetCertificateResponse struct {
 
 func (x *GetCertificateResponse) Reset() {
 	*x = GetCertificateResponse{}
-	mi := &file_contract_proto_msgTypes[19]
+	mi := &file_contract_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1427,7 @@ func (x *GetCertificateResponse) String() string {
 func (*GetCertificateResponse) ProtoMessage() {}
 
 func (x *GetCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[19]
+	mi := &file_contract_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1440,7 @@ func (x *GetCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCertificateResponse.ProtoReflect.Descriptor instead.
 func (*GetCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{19}
+	return file_contract_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetCertificateResponse) GetCertificatePem() []byte {
@@ -1386,7 +1466,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_contract_proto_msgTypes[20]
+	mi := &file_contract_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1478,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[20]
+	mi := &file_contract_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1491,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{20}
+	return file_contract_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListAccountsRequest) GetCursor() []byte {
@@ -1432,7 +1512,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_contract_proto_msgTypes[21]
+	mi := &file_contract_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1524,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[21]
+	mi := &file_contract_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1537,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{21}
+	return file_contract_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*FetchAccount {
@@ -1498,7 +1578,7 @@ type FetchAccount struct {
 
 func (x *FetchAccount) Reset() {
 	*x = FetchAccount{}
-	mi := &file_contract_proto_msgTypes[22]
+	mi := &file_contract_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1590,7 @@ func (x *FetchAccount) String() string {
 func (*FetchAccount) ProtoMessage() {}
 
 func (x *FetchAccount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[22]
+	mi := &file_contract_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1603,7 @@ func (x *FetchAccount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchAccount.ProtoReflect.Descriptor instead.
 func (*FetchAccount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{22}
+	return file_contract_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FetchAccount) GetId() []byte {
@@ -1597,7 +1677,7 @@ type TakeVerificationRequest struct {
 
 func (x *TakeVerificationRequest) Reset() {
 	*x = TakeVerificationRequest{}
-	mi := &file_contract_proto_msgTypes[23]
+	mi := &file_contract_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1689,7 @@ func (x *TakeVerificationRequest) String() string {
 func (*TakeVerificationRequest) ProtoMessage() {}
 
 func (x *TakeVerificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[23]
+	mi := &file_contract_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1702,7 @@ func (x *TakeVerificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeVerificationRequest.ProtoReflect.Descriptor instead.
 func (*TakeVerificationRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{23}
+	return file_contract_proto_rawDescGZIP(), []int{25}
 }
 
 type TakeVerificationResponse struct {
@@ -1639,7 +1719,7 @@ type TakeVerificationResponse struct {
 
 func (x *TakeVerificationResponse) Reset() {
 	*x = TakeVerificationResponse{}
-	mi := &file_contract_proto_msgTypes[24]
+	mi := &file_contract_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +1731,7 @@ func (x *TakeVerificationResponse) String() string {
 func (*TakeVerificationResponse) ProtoMessage() {}
 
 func (x *TakeVerificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[24]
+	mi := &file_contract_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +1744,7 @@ func (x *TakeVerificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeVerificationResponse.ProtoReflect.Descriptor instead.
 func (*TakeVerificationResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{24}
+	return file_contract_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TakeVerificationResponse) GetNone() bool {
@@ -1720,7 +1800,7 @@ type AnswerVerificationRequest struct {
 
 func (x *AnswerVerificationRequest) Reset() {
 	*x = AnswerVerificationRequest{}
-	mi := &file_contract_proto_msgTypes[25]
+	mi := &file_contract_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1812,7 @@ func (x *AnswerVerificationRequest) String() string {
 func (*AnswerVerificationRequest) ProtoMessage() {}
 
 func (x *AnswerVerificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[25]
+	mi := &file_contract_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1825,7 @@ func (x *AnswerVerificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerVerificationRequest.ProtoReflect.Descriptor instead.
 func (*AnswerVerificationRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{25}
+	return file_contract_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AnswerVerificationRequest) GetId() uint64 {
@@ -1777,7 +1857,7 @@ type AnswerVerificationResponse struct {
 
 func (x *AnswerVerificationResponse) Reset() {
 	*x = AnswerVerificationResponse{}
-	mi := &file_contract_proto_msgTypes[26]
+	mi := &file_contract_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1789,7 +1869,7 @@ func (x *AnswerVerificationResponse) String() string {
 func (*AnswerVerificationResponse) ProtoMessage() {}
 
 func (x *AnswerVerificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[26]
+	mi := &file_contract_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1802,7 +1882,7 @@ func (x *AnswerVerificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerVerificationResponse.ProtoReflect.Descriptor instead.
 func (*AnswerVerificationResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{26}
+	return file_contract_proto_rawDescGZIP(), []int{28}
 }
 
 type BeginFetchRequest struct {
@@ -1814,7 +1894,7 @@ type BeginFetchRequest struct {
 
 func (x *BeginFetchRequest) Reset() {
 	*x = BeginFetchRequest{}
-	mi := &file_contract_proto_msgTypes[27]
+	mi := &file_contract_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1906,7 @@ func (x *BeginFetchRequest) String() string {
 func (*BeginFetchRequest) ProtoMessage() {}
 
 func (x *BeginFetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[27]
+	mi := &file_contract_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1919,7 @@ func (x *BeginFetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFetchRequest.ProtoReflect.Descriptor instead.
 func (*BeginFetchRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{27}
+	return file_contract_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BeginFetchRequest) GetAccount() []byte {
@@ -1863,7 +1943,7 @@ type BeginFetchResponse struct {
 
 func (x *BeginFetchResponse) Reset() {
 	*x = BeginFetchResponse{}
-	mi := &file_contract_proto_msgTypes[28]
+	mi := &file_contract_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +1955,7 @@ func (x *BeginFetchResponse) String() string {
 func (*BeginFetchResponse) ProtoMessage() {}
 
 func (x *BeginFetchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[28]
+	mi := &file_contract_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +1968,7 @@ func (x *BeginFetchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFetchResponse.ProtoReflect.Descriptor instead.
 func (*BeginFetchResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{28}
+	return file_contract_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BeginFetchResponse) GetLogin() string {
@@ -1948,7 +2028,7 @@ type EndFetchRequest struct {
 
 func (x *EndFetchRequest) Reset() {
 	*x = EndFetchRequest{}
-	mi := &file_contract_proto_msgTypes[29]
+	mi := &file_contract_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2040,7 @@ func (x *EndFetchRequest) String() string {
 func (*EndFetchRequest) ProtoMessage() {}
 
 func (x *EndFetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[29]
+	mi := &file_contract_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2053,7 @@ func (x *EndFetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndFetchRequest.ProtoReflect.Descriptor instead.
 func (*EndFetchRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{29}
+	return file_contract_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EndFetchRequest) GetAccount() []byte {
@@ -2033,7 +2113,7 @@ type EndFetchResponse struct {
 
 func (x *EndFetchResponse) Reset() {
 	*x = EndFetchResponse{}
-	mi := &file_contract_proto_msgTypes[30]
+	mi := &file_contract_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2125,7 @@ func (x *EndFetchResponse) String() string {
 func (*EndFetchResponse) ProtoMessage() {}
 
 func (x *EndFetchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[30]
+	mi := &file_contract_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2138,7 @@ func (x *EndFetchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndFetchResponse.ProtoReflect.Descriptor instead.
 func (*EndFetchResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{30}
+	return file_contract_proto_rawDescGZIP(), []int{32}
 }
 
 type LedgerRow struct {
@@ -2081,7 +2161,7 @@ type LedgerRow struct {
 
 func (x *LedgerRow) Reset() {
 	*x = LedgerRow{}
-	mi := &file_contract_proto_msgTypes[31]
+	mi := &file_contract_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2093,7 +2173,7 @@ func (x *LedgerRow) String() string {
 func (*LedgerRow) ProtoMessage() {}
 
 func (x *LedgerRow) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[31]
+	mi := &file_contract_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2106,7 +2186,7 @@ func (x *LedgerRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRow.ProtoReflect.Descriptor instead.
 func (*LedgerRow) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{31}
+	return file_contract_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LedgerRow) GetId() uint64 {
@@ -2203,7 +2283,7 @@ type ListLedgerRequest struct {
 
 func (x *ListLedgerRequest) Reset() {
 	*x = ListLedgerRequest{}
-	mi := &file_contract_proto_msgTypes[32]
+	mi := &file_contract_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2295,7 @@ func (x *ListLedgerRequest) String() string {
 func (*ListLedgerRequest) ProtoMessage() {}
 
 func (x *ListLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[32]
+	mi := &file_contract_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2308,7 @@ func (x *ListLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{32}
+	return file_contract_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListLedgerRequest) GetAccount() []byte {
@@ -2255,7 +2335,7 @@ type ListLedgerResponse struct {
 
 func (x *ListLedgerResponse) Reset() {
 	*x = ListLedgerResponse{}
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2267,7 +2347,7 @@ func (x *ListLedgerResponse) String() string {
 func (*ListLedgerResponse) ProtoMessage() {}
 
 func (x *ListLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2280,7 +2360,7 @@ func (x *ListLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{33}
+	return file_contract_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListLedgerResponse) GetRows() []*LedgerRow {
@@ -2307,7 +2387,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2399,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2412,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{34}
+	return file_contract_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PutRequest) GetAccount() []byte {
@@ -2366,7 +2446,7 @@ type PutMail struct {
 
 func (x *PutMail) Reset() {
 	*x = PutMail{}
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2458,7 @@ func (x *PutMail) String() string {
 func (*PutMail) ProtoMessage() {}
 
 func (x *PutMail) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2471,7 @@ func (x *PutMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMail.ProtoReflect.Descriptor instead.
 func (*PutMail) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{35}
+	return file_contract_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PutMail) GetKey() []byte {
@@ -2466,7 +2546,7 @@ type PutResponse struct {
 
 func (x *PutResponse) Reset() {
 	*x = PutResponse{}
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2558,7 @@ func (x *PutResponse) String() string {
 func (*PutResponse) ProtoMessage() {}
 
 func (x *PutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2571,7 @@ func (x *PutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResponse.ProtoReflect.Descriptor instead.
 func (*PutResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{36}
+	return file_contract_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PutResponse) GetResults() []*PutResult {
@@ -2511,7 +2591,7 @@ type PutResult struct {
 
 func (x *PutResult) Reset() {
 	*x = PutResult{}
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2523,7 +2603,7 @@ func (x *PutResult) String() string {
 func (*PutResult) ProtoMessage() {}
 
 func (x *PutResult) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2616,7 @@ func (x *PutResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResult.ProtoReflect.Descriptor instead.
 func (*PutResult) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{37}
+	return file_contract_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PutResult) GetId() uint64 {
@@ -2562,7 +2642,7 @@ type BeginUploadRequest struct {
 
 func (x *BeginUploadRequest) Reset() {
 	*x = BeginUploadRequest{}
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2654,7 @@ func (x *BeginUploadRequest) String() string {
 func (*BeginUploadRequest) ProtoMessage() {}
 
 func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2667,7 @@ func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadRequest.ProtoReflect.Descriptor instead.
 func (*BeginUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{38}
+	return file_contract_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *BeginUploadRequest) GetAccount() []byte {
@@ -2606,7 +2686,7 @@ type BeginUploadResponse struct {
 
 func (x *BeginUploadResponse) Reset() {
 	*x = BeginUploadResponse{}
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +2698,7 @@ func (x *BeginUploadResponse) String() string {
 func (*BeginUploadResponse) ProtoMessage() {}
 
 func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +2711,7 @@ func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadResponse.ProtoReflect.Descriptor instead.
 func (*BeginUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{39}
+	return file_contract_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BeginUploadResponse) GetUpload() uint64 {
@@ -2652,7 +2732,7 @@ type AppendUploadRequest struct {
 
 func (x *AppendUploadRequest) Reset() {
 	*x = AppendUploadRequest{}
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2664,7 +2744,7 @@ func (x *AppendUploadRequest) String() string {
 func (*AppendUploadRequest) ProtoMessage() {}
 
 func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2677,7 +2757,7 @@ func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadRequest.ProtoReflect.Descriptor instead.
 func (*AppendUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{40}
+	return file_contract_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AppendUploadRequest) GetUpload() uint64 {
@@ -2709,7 +2789,7 @@ type AppendUploadResponse struct {
 
 func (x *AppendUploadResponse) Reset() {
 	*x = AppendUploadResponse{}
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2721,7 +2801,7 @@ func (x *AppendUploadResponse) String() string {
 func (*AppendUploadResponse) ProtoMessage() {}
 
 func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2734,7 +2814,7 @@ func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadResponse.ProtoReflect.Descriptor instead.
 func (*AppendUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{41}
+	return file_contract_proto_rawDescGZIP(), []int{43}
 }
 
 type AbortUploadRequest struct {
@@ -2746,7 +2826,7 @@ type AbortUploadRequest struct {
 
 func (x *AbortUploadRequest) Reset() {
 	*x = AbortUploadRequest{}
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +2838,7 @@ func (x *AbortUploadRequest) String() string {
 func (*AbortUploadRequest) ProtoMessage() {}
 
 func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2771,7 +2851,7 @@ func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadRequest.ProtoReflect.Descriptor instead.
 func (*AbortUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{42}
+	return file_contract_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AbortUploadRequest) GetUpload() uint64 {
@@ -2789,7 +2869,7 @@ type AbortUploadResponse struct {
 
 func (x *AbortUploadResponse) Reset() {
 	*x = AbortUploadResponse{}
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2881,7 @@ func (x *AbortUploadResponse) String() string {
 func (*AbortUploadResponse) ProtoMessage() {}
 
 func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2894,7 @@ func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadResponse.ProtoReflect.Descriptor instead.
 func (*AbortUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{43}
+	return file_contract_proto_rawDescGZIP(), []int{45}
 }
 
 type MarkLedgerRequest struct {
@@ -2828,7 +2908,7 @@ type MarkLedgerRequest struct {
 
 func (x *MarkLedgerRequest) Reset() {
 	*x = MarkLedgerRequest{}
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +2920,7 @@ func (x *MarkLedgerRequest) String() string {
 func (*MarkLedgerRequest) ProtoMessage() {}
 
 func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +2933,7 @@ func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerRequest.ProtoReflect.Descriptor instead.
 func (*MarkLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{44}
+	return file_contract_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *MarkLedgerRequest) GetAccount() []byte {
@@ -2889,7 +2969,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +2981,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +2994,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{45}
+	return file_contract_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LedgerMark) GetId() uint64 {
@@ -2939,7 +3019,7 @@ type MarkLedgerResponse struct {
 
 func (x *MarkLedgerResponse) Reset() {
 	*x = MarkLedgerResponse{}
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3031,7 @@ func (x *MarkLedgerResponse) String() string {
 func (*MarkLedgerResponse) ProtoMessage() {}
 
 func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3044,7 @@ func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerResponse.ProtoReflect.Descriptor instead.
 func (*MarkLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{46}
+	return file_contract_proto_rawDescGZIP(), []int{48}
 }
 
 type WorkRequest struct {
@@ -2976,7 +3056,7 @@ type WorkRequest struct {
 
 func (x *WorkRequest) Reset() {
 	*x = WorkRequest{}
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3068,7 @@ func (x *WorkRequest) String() string {
 func (*WorkRequest) ProtoMessage() {}
 
 func (x *WorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3081,7 @@ func (x *WorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRequest.ProtoReflect.Descriptor instead.
 func (*WorkRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{47}
+	return file_contract_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WorkRequest) GetWorker() uint64 {
@@ -3020,7 +3100,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3032,7 +3112,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3045,7 +3125,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{48}
+	return file_contract_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *TakeRequest) GetWorker() uint64 {
@@ -3069,7 +3149,7 @@ type TakeResponse struct {
 
 func (x *TakeResponse) Reset() {
 	*x = TakeResponse{}
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3161,7 @@ func (x *TakeResponse) String() string {
 func (*TakeResponse) ProtoMessage() {}
 
 func (x *TakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +3174,7 @@ func (x *TakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeResponse.ProtoReflect.Descriptor instead.
 func (*TakeResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{49}
+	return file_contract_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *TakeResponse) GetNone() bool {
@@ -3151,7 +3231,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3163,7 +3243,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3176,7 +3256,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{50}
+	return file_contract_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SettleRequest) GetWorker() uint64 {
@@ -3215,7 +3295,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3227,7 +3307,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3240,7 +3320,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{51}
+	return file_contract_proto_rawDescGZIP(), []int{53}
 }
 
 type ReleaseRequest struct {
@@ -3253,7 +3333,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3265,7 +3345,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3278,7 +3358,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{52}
+	return file_contract_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReleaseRequest) GetWorker() uint64 {
@@ -3303,7 +3383,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3315,7 +3395,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3328,7 +3408,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{53}
+	return file_contract_proto_rawDescGZIP(), []int{55}
 }
 
 type ApplyFileRequest struct {
@@ -3343,7 +3423,7 @@ type ApplyFileRequest struct {
 
 func (x *ApplyFileRequest) Reset() {
 	*x = ApplyFileRequest{}
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3355,7 +3435,7 @@ func (x *ApplyFileRequest) String() string {
 func (*ApplyFileRequest) ProtoMessage() {}
 
 func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3368,7 +3448,7 @@ func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileRequest.ProtoReflect.Descriptor instead.
 func (*ApplyFileRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{54}
+	return file_contract_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ApplyFileRequest) GetSource() string {
@@ -3409,7 +3489,7 @@ type ApplyFileResponse struct {
 
 func (x *ApplyFileResponse) Reset() {
 	*x = ApplyFileResponse{}
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3421,7 +3501,7 @@ func (x *ApplyFileResponse) String() string {
 func (*ApplyFileResponse) ProtoMessage() {}
 
 func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3434,7 +3514,7 @@ func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileResponse.ProtoReflect.Descriptor instead.
 func (*ApplyFileResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{55}
+	return file_contract_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ApplyFileResponse) GetApplied() bool {
@@ -3463,7 +3543,7 @@ type ServiceStatus struct {
 
 func (x *ServiceStatus) Reset() {
 	*x = ServiceStatus{}
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3475,7 +3555,7 @@ func (x *ServiceStatus) String() string {
 func (*ServiceStatus) ProtoMessage() {}
 
 func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3488,7 +3568,7 @@ func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatus.ProtoReflect.Descriptor instead.
 func (*ServiceStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{56}
+	return file_contract_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ServiceStatus) GetName() string {
@@ -3529,7 +3609,7 @@ type ReportServicesRequest struct {
 
 func (x *ReportServicesRequest) Reset() {
 	*x = ReportServicesRequest{}
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3541,7 +3621,7 @@ func (x *ReportServicesRequest) String() string {
 func (*ReportServicesRequest) ProtoMessage() {}
 
 func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3554,7 +3634,7 @@ func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesRequest.ProtoReflect.Descriptor instead.
 func (*ReportServicesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{57}
+	return file_contract_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReportServicesRequest) GetServices() []*ServiceStatus {
@@ -3579,7 +3659,7 @@ type ReportServicesResponse struct {
 
 func (x *ReportServicesResponse) Reset() {
 	*x = ReportServicesResponse{}
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3591,7 +3671,7 @@ func (x *ReportServicesResponse) String() string {
 func (*ReportServicesResponse) ProtoMessage() {}
 
 func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3604,7 +3684,7 @@ func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesResponse.ProtoReflect.Descriptor instead.
 func (*ReportServicesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{58}
+	return file_contract_proto_rawDescGZIP(), []int{60}
 }
 
 type ReportClockRequest struct {
@@ -3616,7 +3696,7 @@ type ReportClockRequest struct {
 
 func (x *ReportClockRequest) Reset() {
 	*x = ReportClockRequest{}
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3628,7 +3708,7 @@ func (x *ReportClockRequest) String() string {
 func (*ReportClockRequest) ProtoMessage() {}
 
 func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3641,7 +3721,7 @@ func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockRequest.ProtoReflect.Descriptor instead.
 func (*ReportClockRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{59}
+	return file_contract_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReportClockRequest) GetGood() bool {
@@ -3659,7 +3739,7 @@ type ReportClockResponse struct {
 
 func (x *ReportClockResponse) Reset() {
 	*x = ReportClockResponse{}
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3671,7 +3751,7 @@ func (x *ReportClockResponse) String() string {
 func (*ReportClockResponse) ProtoMessage() {}
 
 func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3684,7 +3764,7 @@ func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockResponse.ProtoReflect.Descriptor instead.
 func (*ReportClockResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{60}
+	return file_contract_proto_rawDescGZIP(), []int{62}
 }
 
 type GetStatusRequest struct {
@@ -3695,7 +3775,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3707,7 +3787,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3720,7 +3800,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{61}
+	return file_contract_proto_rawDescGZIP(), []int{63}
 }
 
 type GetStatusResponse struct {
@@ -3737,7 +3817,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3749,7 +3829,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3762,7 +3842,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{62}
+	return file_contract_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *GetStatusResponse) GetReady() bool {
@@ -3822,7 +3902,7 @@ type AccountStatus struct {
 
 func (x *AccountStatus) Reset() {
 	*x = AccountStatus{}
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3834,7 +3914,7 @@ func (x *AccountStatus) String() string {
 func (*AccountStatus) ProtoMessage() {}
 
 func (x *AccountStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3847,7 +3927,7 @@ func (x *AccountStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountStatus.ProtoReflect.Descriptor instead.
 func (*AccountStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{63}
+	return file_contract_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AccountStatus) GetAccount() string {
@@ -3910,7 +3990,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3922,7 +4002,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3935,7 +4015,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{64}
+	return file_contract_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *QueueStatus) GetQueue() string {
@@ -3968,7 +4048,7 @@ type AccountRequest struct {
 
 func (x *AccountRequest) Reset() {
 	*x = AccountRequest{}
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3980,7 +4060,7 @@ func (x *AccountRequest) String() string {
 func (*AccountRequest) ProtoMessage() {}
 
 func (x *AccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3993,7 +4073,7 @@ func (x *AccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountRequest.ProtoReflect.Descriptor instead.
 func (*AccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{65}
+	return file_contract_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *AccountRequest) GetName() string {
@@ -4011,7 +4091,7 @@ type AccountResponse struct {
 
 func (x *AccountResponse) Reset() {
 	*x = AccountResponse{}
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4023,7 +4103,7 @@ func (x *AccountResponse) String() string {
 func (*AccountResponse) ProtoMessage() {}
 
 func (x *AccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4036,7 +4116,7 @@ func (x *AccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountResponse.ProtoReflect.Descriptor instead.
 func (*AccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{66}
+	return file_contract_proto_rawDescGZIP(), []int{68}
 }
 
 type RemoveAccountRequest struct {
@@ -4049,7 +4129,7 @@ type RemoveAccountRequest struct {
 
 func (x *RemoveAccountRequest) Reset() {
 	*x = RemoveAccountRequest{}
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4061,7 +4141,7 @@ func (x *RemoveAccountRequest) String() string {
 func (*RemoveAccountRequest) ProtoMessage() {}
 
 func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4074,7 +4154,7 @@ func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveAccountRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{67}
+	return file_contract_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RemoveAccountRequest) GetName() string {
@@ -4101,7 +4181,7 @@ type SetAccountRequest struct {
 
 func (x *SetAccountRequest) Reset() {
 	*x = SetAccountRequest{}
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4113,7 +4193,7 @@ func (x *SetAccountRequest) String() string {
 func (*SetAccountRequest) ProtoMessage() {}
 
 func (x *SetAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4126,7 +4206,7 @@ func (x *SetAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAccountRequest.ProtoReflect.Descriptor instead.
 func (*SetAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{68}
+	return file_contract_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SetAccountRequest) GetName() string {
@@ -4153,7 +4233,7 @@ type RestoreMailRequest struct {
 
 func (x *RestoreMailRequest) Reset() {
 	*x = RestoreMailRequest{}
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4165,7 +4245,7 @@ func (x *RestoreMailRequest) String() string {
 func (*RestoreMailRequest) ProtoMessage() {}
 
 func (x *RestoreMailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4178,7 +4258,7 @@ func (x *RestoreMailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreMailRequest.ProtoReflect.Descriptor instead.
 func (*RestoreMailRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{69}
+	return file_contract_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *RestoreMailRequest) GetName() string {
@@ -4205,7 +4285,7 @@ type RestoreMailResponse struct {
 
 func (x *RestoreMailResponse) Reset() {
 	*x = RestoreMailResponse{}
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4217,7 +4297,7 @@ func (x *RestoreMailResponse) String() string {
 func (*RestoreMailResponse) ProtoMessage() {}
 
 func (x *RestoreMailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4230,7 +4310,7 @@ func (x *RestoreMailResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreMailResponse.ProtoReflect.Descriptor instead.
 func (*RestoreMailResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{70}
+	return file_contract_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *RestoreMailResponse) GetMessages() uint64 {
@@ -4256,7 +4336,7 @@ type ShowAccountRequest struct {
 
 func (x *ShowAccountRequest) Reset() {
 	*x = ShowAccountRequest{}
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4268,7 +4348,7 @@ func (x *ShowAccountRequest) String() string {
 func (*ShowAccountRequest) ProtoMessage() {}
 
 func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4281,7 +4361,7 @@ func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountRequest.ProtoReflect.Descriptor instead.
 func (*ShowAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{71}
+	return file_contract_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ShowAccountRequest) GetName() string {
@@ -4309,7 +4389,7 @@ type ShowAccountResponse struct {
 
 func (x *ShowAccountResponse) Reset() {
 	*x = ShowAccountResponse{}
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4321,7 +4401,7 @@ func (x *ShowAccountResponse) String() string {
 func (*ShowAccountResponse) ProtoMessage() {}
 
 func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4334,7 +4414,7 @@ func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountResponse.ProtoReflect.Descriptor instead.
 func (*ShowAccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{72}
+	return file_contract_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ShowAccountResponse) GetStatus() *AccountStatus {
@@ -4417,7 +4497,7 @@ type LedgerCount struct {
 
 func (x *LedgerCount) Reset() {
 	*x = LedgerCount{}
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4429,7 +4509,7 @@ func (x *LedgerCount) String() string {
 func (*LedgerCount) ProtoMessage() {}
 
 func (x *LedgerCount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4442,7 +4522,7 @@ func (x *LedgerCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerCount.ProtoReflect.Descriptor instead.
 func (*LedgerCount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{73}
+	return file_contract_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *LedgerCount) GetState() LedgerState {
@@ -4470,7 +4550,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4482,7 +4562,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4495,7 +4575,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{74}
+	return file_contract_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListMessagesRequest) GetName() string {
@@ -4531,7 +4611,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4543,7 +4623,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4556,7 +4636,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{75}
+	return file_contract_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*HeldMessage {
@@ -4599,7 +4679,7 @@ type HeldMessage struct {
 
 func (x *HeldMessage) Reset() {
 	*x = HeldMessage{}
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4611,7 +4691,7 @@ func (x *HeldMessage) String() string {
 func (*HeldMessage) ProtoMessage() {}
 
 func (x *HeldMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4624,7 +4704,7 @@ func (x *HeldMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldMessage.ProtoReflect.Descriptor instead.
 func (*HeldMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{76}
+	return file_contract_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *HeldMessage) GetId() uint64 {
@@ -4667,7 +4747,7 @@ type ReadMessageRequest struct {
 
 func (x *ReadMessageRequest) Reset() {
 	*x = ReadMessageRequest{}
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4679,7 +4759,7 @@ func (x *ReadMessageRequest) String() string {
 func (*ReadMessageRequest) ProtoMessage() {}
 
 func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4692,7 +4772,7 @@ func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageRequest.ProtoReflect.Descriptor instead.
 func (*ReadMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{77}
+	return file_contract_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ReadMessageRequest) GetName() string {
@@ -4732,7 +4812,7 @@ type ReadMessageResponse struct {
 
 func (x *ReadMessageResponse) Reset() {
 	*x = ReadMessageResponse{}
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4744,7 +4824,7 @@ func (x *ReadMessageResponse) String() string {
 func (*ReadMessageResponse) ProtoMessage() {}
 
 func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4757,7 +4837,7 @@ func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageResponse.ProtoReflect.Descriptor instead.
 func (*ReadMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{78}
+	return file_contract_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ReadMessageResponse) GetOctets() []byte {
@@ -4777,7 +4857,7 @@ type ApplySettingsRequest struct {
 
 func (x *ApplySettingsRequest) Reset() {
 	*x = ApplySettingsRequest{}
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4789,7 +4869,7 @@ func (x *ApplySettingsRequest) String() string {
 func (*ApplySettingsRequest) ProtoMessage() {}
 
 func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4802,7 +4882,7 @@ func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsRequest.ProtoReflect.Descriptor instead.
 func (*ApplySettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{79}
+	return file_contract_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ApplySettingsRequest) GetFile() string {
@@ -4828,7 +4908,7 @@ type ApplySettingsResponse struct {
 
 func (x *ApplySettingsResponse) Reset() {
 	*x = ApplySettingsResponse{}
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4840,7 +4920,7 @@ func (x *ApplySettingsResponse) String() string {
 func (*ApplySettingsResponse) ProtoMessage() {}
 
 func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4853,7 +4933,7 @@ func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsResponse.ProtoReflect.Descriptor instead.
 func (*ApplySettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{80}
+	return file_contract_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ApplySettingsResponse) GetProblem() string {
@@ -4872,7 +4952,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_contract_proto_msgTypes[81]
+	mi := &file_contract_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4884,7 +4964,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[81]
+	mi := &file_contract_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4897,7 +4977,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{81}
+	return file_contract_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *CheckRequest) GetCursor() []byte {
@@ -4919,7 +4999,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_contract_proto_msgTypes[82]
+	mi := &file_contract_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4931,7 +5011,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[82]
+	mi := &file_contract_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4944,7 +5024,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{82}
+	return file_contract_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *CheckResponse) GetCursor() []byte {
@@ -4983,7 +5063,7 @@ type GetFingerprintRequest struct {
 
 func (x *GetFingerprintRequest) Reset() {
 	*x = GetFingerprintRequest{}
-	mi := &file_contract_proto_msgTypes[83]
+	mi := &file_contract_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4995,7 +5075,7 @@ func (x *GetFingerprintRequest) String() string {
 func (*GetFingerprintRequest) ProtoMessage() {}
 
 func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[83]
+	mi := &file_contract_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5008,7 +5088,7 @@ func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintRequest.ProtoReflect.Descriptor instead.
 func (*GetFingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{83}
+	return file_contract_proto_rawDescGZIP(), []int{85}
 }
 
 type GetFingerprintResponse struct {
@@ -5021,7 +5101,7 @@ type GetFingerprintResponse struct {
 
 func (x *GetFingerprintResponse) Reset() {
 	*x = GetFingerprintResponse{}
-	mi := &file_contract_proto_msgTypes[84]
+	mi := &file_contract_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5033,7 +5113,7 @@ func (x *GetFingerprintResponse) String() string {
 func (*GetFingerprintResponse) ProtoMessage() {}
 
 func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[84]
+	mi := &file_contract_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5046,7 +5126,7 @@ func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintResponse.ProtoReflect.Descriptor instead.
 func (*GetFingerprintResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{84}
+	return file_contract_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *GetFingerprintResponse) GetSha256() string {
@@ -5103,7 +5183,10 @@ const file_contract_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\v\n" +
 	"\aREFUSED\x10\x02\x12\r\n" +
-	"\tTEMPORARY\x10\x03\"v\n" +
+	"\tTEMPORARY\x10\x03\"-\n" +
+	"\x11AwaitFetchRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\"\x14\n" +
+	"\x12AwaitFetchResponse\"v\n" +
 	"\x12OpenMailboxRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
@@ -5415,9 +5498,11 @@ const file_contract_proto_rawDesc = "" +
 	"\x06Common\x127\n" +
 	"\x05Watch\x12\x19.postroom.v1.WatchRequest\x1a\x11.postroom.v1.Look0\x01\x12P\n" +
 	"\vGetSettings\x12\x1f.postroom.v1.GetSettingsRequest\x1a .postroom.v1.GetSettingsResponse\x12S\n" +
-	"\fSetCondition\x12 .postroom.v1.SetConditionRequest\x1a!.postroom.v1.SetConditionResponse2\xc7\x03\n" +
+	"\fSetCondition\x12 .postroom.v1.SetConditionRequest\x1a!.postroom.v1.SetConditionResponse2\x96\x04\n" +
 	"\x04Pop3\x12>\n" +
-	"\x05Login\x12\x19.postroom.v1.LoginRequest\x1a\x1a.postroom.v1.LoginResponse\x12P\n" +
+	"\x05Login\x12\x19.postroom.v1.LoginRequest\x1a\x1a.postroom.v1.LoginResponse\x12M\n" +
+	"\n" +
+	"AwaitFetch\x12\x1e.postroom.v1.AwaitFetchRequest\x1a\x1f.postroom.v1.AwaitFetchResponse\x12P\n" +
 	"\vOpenMailbox\x12\x1f.postroom.v1.OpenMailboxRequest\x1a .postroom.v1.OpenMailboxResponse\x12D\n" +
 	"\aEndPoll\x12\x1b.postroom.v1.EndPollRequest\x1a\x1c.postroom.v1.EndPollResponse\x12S\n" +
 	"\fReportDamage\x12 .postroom.v1.ReportDamageRequest\x1a!.postroom.v1.ReportDamageResponse\x12Y\n" +
@@ -5483,7 +5568,7 @@ func file_contract_proto_rawDescGZIP() []byte {
 }
 
 var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
+var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
 var file_contract_proto_goTypes = []any{
 	(Topic)(0),                         // 0: postroom.v1.Topic
 	(Verified)(0),                      // 1: postroom.v1.Verified
@@ -5500,215 +5585,219 @@ var file_contract_proto_goTypes = []any{
 	(*Body)(nil),                       // 12: postroom.v1.Body
 	(*LoginRequest)(nil),               // 13: postroom.v1.LoginRequest
 	(*LoginResponse)(nil),              // 14: postroom.v1.LoginResponse
-	(*OpenMailboxRequest)(nil),         // 15: postroom.v1.OpenMailboxRequest
-	(*OpenMailboxResponse)(nil),        // 16: postroom.v1.OpenMailboxResponse
-	(*MailboxMessage)(nil),             // 17: postroom.v1.MailboxMessage
-	(*EndPollRequest)(nil),             // 18: postroom.v1.EndPollRequest
-	(*EndPollResponse)(nil),            // 19: postroom.v1.EndPollResponse
-	(*ServeRequest)(nil),               // 20: postroom.v1.ServeRequest
-	(*ReportDamageRequest)(nil),        // 21: postroom.v1.ReportDamageRequest
-	(*ReportDamageResponse)(nil),       // 22: postroom.v1.ReportDamageResponse
-	(*GetCertificateRequest)(nil),      // 23: postroom.v1.GetCertificateRequest
-	(*GetCertificateResponse)(nil),     // 24: postroom.v1.GetCertificateResponse
-	(*ListAccountsRequest)(nil),        // 25: postroom.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 26: postroom.v1.ListAccountsResponse
-	(*FetchAccount)(nil),               // 27: postroom.v1.FetchAccount
-	(*TakeVerificationRequest)(nil),    // 28: postroom.v1.TakeVerificationRequest
-	(*TakeVerificationResponse)(nil),   // 29: postroom.v1.TakeVerificationResponse
-	(*AnswerVerificationRequest)(nil),  // 30: postroom.v1.AnswerVerificationRequest
-	(*AnswerVerificationResponse)(nil), // 31: postroom.v1.AnswerVerificationResponse
-	(*BeginFetchRequest)(nil),          // 32: postroom.v1.BeginFetchRequest
-	(*BeginFetchResponse)(nil),         // 33: postroom.v1.BeginFetchResponse
-	(*EndFetchRequest)(nil),            // 34: postroom.v1.EndFetchRequest
-	(*EndFetchResponse)(nil),           // 35: postroom.v1.EndFetchResponse
-	(*LedgerRow)(nil),                  // 36: postroom.v1.LedgerRow
-	(*ListLedgerRequest)(nil),          // 37: postroom.v1.ListLedgerRequest
-	(*ListLedgerResponse)(nil),         // 38: postroom.v1.ListLedgerResponse
-	(*PutRequest)(nil),                 // 39: postroom.v1.PutRequest
-	(*PutMail)(nil),                    // 40: postroom.v1.PutMail
-	(*PutResponse)(nil),                // 41: postroom.v1.PutResponse
-	(*PutResult)(nil),                  // 42: postroom.v1.PutResult
-	(*BeginUploadRequest)(nil),         // 43: postroom.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),        // 44: postroom.v1.BeginUploadResponse
-	(*AppendUploadRequest)(nil),        // 45: postroom.v1.AppendUploadRequest
-	(*AppendUploadResponse)(nil),       // 46: postroom.v1.AppendUploadResponse
-	(*AbortUploadRequest)(nil),         // 47: postroom.v1.AbortUploadRequest
-	(*AbortUploadResponse)(nil),        // 48: postroom.v1.AbortUploadResponse
-	(*MarkLedgerRequest)(nil),          // 49: postroom.v1.MarkLedgerRequest
-	(*LedgerMark)(nil),                 // 50: postroom.v1.LedgerMark
-	(*MarkLedgerResponse)(nil),         // 51: postroom.v1.MarkLedgerResponse
-	(*WorkRequest)(nil),                // 52: postroom.v1.WorkRequest
-	(*TakeRequest)(nil),                // 53: postroom.v1.TakeRequest
-	(*TakeResponse)(nil),               // 54: postroom.v1.TakeResponse
-	(*SettleRequest)(nil),              // 55: postroom.v1.SettleRequest
-	(*SettleResponse)(nil),             // 56: postroom.v1.SettleResponse
-	(*ReleaseRequest)(nil),             // 57: postroom.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),            // 58: postroom.v1.ReleaseResponse
-	(*ApplyFileRequest)(nil),           // 59: postroom.v1.ApplyFileRequest
-	(*ApplyFileResponse)(nil),          // 60: postroom.v1.ApplyFileResponse
-	(*ServiceStatus)(nil),              // 61: postroom.v1.ServiceStatus
-	(*ReportServicesRequest)(nil),      // 62: postroom.v1.ReportServicesRequest
-	(*ReportServicesResponse)(nil),     // 63: postroom.v1.ReportServicesResponse
-	(*ReportClockRequest)(nil),         // 64: postroom.v1.ReportClockRequest
-	(*ReportClockResponse)(nil),        // 65: postroom.v1.ReportClockResponse
-	(*GetStatusRequest)(nil),           // 66: postroom.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 67: postroom.v1.GetStatusResponse
-	(*AccountStatus)(nil),              // 68: postroom.v1.AccountStatus
-	(*QueueStatus)(nil),                // 69: postroom.v1.QueueStatus
-	(*AccountRequest)(nil),             // 70: postroom.v1.AccountRequest
-	(*AccountResponse)(nil),            // 71: postroom.v1.AccountResponse
-	(*RemoveAccountRequest)(nil),       // 72: postroom.v1.RemoveAccountRequest
-	(*SetAccountRequest)(nil),          // 73: postroom.v1.SetAccountRequest
-	(*RestoreMailRequest)(nil),         // 74: postroom.v1.RestoreMailRequest
-	(*RestoreMailResponse)(nil),        // 75: postroom.v1.RestoreMailResponse
-	(*ShowAccountRequest)(nil),         // 76: postroom.v1.ShowAccountRequest
-	(*ShowAccountResponse)(nil),        // 77: postroom.v1.ShowAccountResponse
-	(*LedgerCount)(nil),                // 78: postroom.v1.LedgerCount
-	(*ListMessagesRequest)(nil),        // 79: postroom.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),       // 80: postroom.v1.ListMessagesResponse
-	(*HeldMessage)(nil),                // 81: postroom.v1.HeldMessage
-	(*ReadMessageRequest)(nil),         // 82: postroom.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 83: postroom.v1.ReadMessageResponse
-	(*ApplySettingsRequest)(nil),       // 84: postroom.v1.ApplySettingsRequest
-	(*ApplySettingsResponse)(nil),      // 85: postroom.v1.ApplySettingsResponse
-	(*CheckRequest)(nil),               // 86: postroom.v1.CheckRequest
-	(*CheckResponse)(nil),              // 87: postroom.v1.CheckResponse
-	(*GetFingerprintRequest)(nil),      // 88: postroom.v1.GetFingerprintRequest
-	(*GetFingerprintResponse)(nil),     // 89: postroom.v1.GetFingerprintResponse
-	(*timestamppb.Timestamp)(nil),      // 90: google.protobuf.Timestamp
+	(*AwaitFetchRequest)(nil),          // 15: postroom.v1.AwaitFetchRequest
+	(*AwaitFetchResponse)(nil),         // 16: postroom.v1.AwaitFetchResponse
+	(*OpenMailboxRequest)(nil),         // 17: postroom.v1.OpenMailboxRequest
+	(*OpenMailboxResponse)(nil),        // 18: postroom.v1.OpenMailboxResponse
+	(*MailboxMessage)(nil),             // 19: postroom.v1.MailboxMessage
+	(*EndPollRequest)(nil),             // 20: postroom.v1.EndPollRequest
+	(*EndPollResponse)(nil),            // 21: postroom.v1.EndPollResponse
+	(*ServeRequest)(nil),               // 22: postroom.v1.ServeRequest
+	(*ReportDamageRequest)(nil),        // 23: postroom.v1.ReportDamageRequest
+	(*ReportDamageResponse)(nil),       // 24: postroom.v1.ReportDamageResponse
+	(*GetCertificateRequest)(nil),      // 25: postroom.v1.GetCertificateRequest
+	(*GetCertificateResponse)(nil),     // 26: postroom.v1.GetCertificateResponse
+	(*ListAccountsRequest)(nil),        // 27: postroom.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),       // 28: postroom.v1.ListAccountsResponse
+	(*FetchAccount)(nil),               // 29: postroom.v1.FetchAccount
+	(*TakeVerificationRequest)(nil),    // 30: postroom.v1.TakeVerificationRequest
+	(*TakeVerificationResponse)(nil),   // 31: postroom.v1.TakeVerificationResponse
+	(*AnswerVerificationRequest)(nil),  // 32: postroom.v1.AnswerVerificationRequest
+	(*AnswerVerificationResponse)(nil), // 33: postroom.v1.AnswerVerificationResponse
+	(*BeginFetchRequest)(nil),          // 34: postroom.v1.BeginFetchRequest
+	(*BeginFetchResponse)(nil),         // 35: postroom.v1.BeginFetchResponse
+	(*EndFetchRequest)(nil),            // 36: postroom.v1.EndFetchRequest
+	(*EndFetchResponse)(nil),           // 37: postroom.v1.EndFetchResponse
+	(*LedgerRow)(nil),                  // 38: postroom.v1.LedgerRow
+	(*ListLedgerRequest)(nil),          // 39: postroom.v1.ListLedgerRequest
+	(*ListLedgerResponse)(nil),         // 40: postroom.v1.ListLedgerResponse
+	(*PutRequest)(nil),                 // 41: postroom.v1.PutRequest
+	(*PutMail)(nil),                    // 42: postroom.v1.PutMail
+	(*PutResponse)(nil),                // 43: postroom.v1.PutResponse
+	(*PutResult)(nil),                  // 44: postroom.v1.PutResult
+	(*BeginUploadRequest)(nil),         // 45: postroom.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),        // 46: postroom.v1.BeginUploadResponse
+	(*AppendUploadRequest)(nil),        // 47: postroom.v1.AppendUploadRequest
+	(*AppendUploadResponse)(nil),       // 48: postroom.v1.AppendUploadResponse
+	(*AbortUploadRequest)(nil),         // 49: postroom.v1.AbortUploadRequest
+	(*AbortUploadResponse)(nil),        // 50: postroom.v1.AbortUploadResponse
+	(*MarkLedgerRequest)(nil),          // 51: postroom.v1.MarkLedgerRequest
+	(*LedgerMark)(nil),                 // 52: postroom.v1.LedgerMark
+	(*MarkLedgerResponse)(nil),         // 53: postroom.v1.MarkLedgerResponse
+	(*WorkRequest)(nil),                // 54: postroom.v1.WorkRequest
+	(*TakeRequest)(nil),                // 55: postroom.v1.TakeRequest
+	(*TakeResponse)(nil),               // 56: postroom.v1.TakeResponse
+	(*SettleRequest)(nil),              // 57: postroom.v1.SettleRequest
+	(*SettleResponse)(nil),             // 58: postroom.v1.SettleResponse
+	(*ReleaseRequest)(nil),             // 59: postroom.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),            // 60: postroom.v1.ReleaseResponse
+	(*ApplyFileRequest)(nil),           // 61: postroom.v1.ApplyFileRequest
+	(*ApplyFileResponse)(nil),          // 62: postroom.v1.ApplyFileResponse
+	(*ServiceStatus)(nil),              // 63: postroom.v1.ServiceStatus
+	(*ReportServicesRequest)(nil),      // 64: postroom.v1.ReportServicesRequest
+	(*ReportServicesResponse)(nil),     // 65: postroom.v1.ReportServicesResponse
+	(*ReportClockRequest)(nil),         // 66: postroom.v1.ReportClockRequest
+	(*ReportClockResponse)(nil),        // 67: postroom.v1.ReportClockResponse
+	(*GetStatusRequest)(nil),           // 68: postroom.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 69: postroom.v1.GetStatusResponse
+	(*AccountStatus)(nil),              // 70: postroom.v1.AccountStatus
+	(*QueueStatus)(nil),                // 71: postroom.v1.QueueStatus
+	(*AccountRequest)(nil),             // 72: postroom.v1.AccountRequest
+	(*AccountResponse)(nil),            // 73: postroom.v1.AccountResponse
+	(*RemoveAccountRequest)(nil),       // 74: postroom.v1.RemoveAccountRequest
+	(*SetAccountRequest)(nil),          // 75: postroom.v1.SetAccountRequest
+	(*RestoreMailRequest)(nil),         // 76: postroom.v1.RestoreMailRequest
+	(*RestoreMailResponse)(nil),        // 77: postroom.v1.RestoreMailResponse
+	(*ShowAccountRequest)(nil),         // 78: postroom.v1.ShowAccountRequest
+	(*ShowAccountResponse)(nil),        // 79: postroom.v1.ShowAccountResponse
+	(*LedgerCount)(nil),                // 80: postroom.v1.LedgerCount
+	(*ListMessagesRequest)(nil),        // 81: postroom.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),       // 82: postroom.v1.ListMessagesResponse
+	(*HeldMessage)(nil),                // 83: postroom.v1.HeldMessage
+	(*ReadMessageRequest)(nil),         // 84: postroom.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),        // 85: postroom.v1.ReadMessageResponse
+	(*ApplySettingsRequest)(nil),       // 86: postroom.v1.ApplySettingsRequest
+	(*ApplySettingsResponse)(nil),      // 87: postroom.v1.ApplySettingsResponse
+	(*CheckRequest)(nil),               // 88: postroom.v1.CheckRequest
+	(*CheckResponse)(nil),              // 89: postroom.v1.CheckResponse
+	(*GetFingerprintRequest)(nil),      // 90: postroom.v1.GetFingerprintRequest
+	(*GetFingerprintResponse)(nil),     // 91: postroom.v1.GetFingerprintResponse
+	(*timestamppb.Timestamp)(nil),      // 92: google.protobuf.Timestamp
 }
 var file_contract_proto_depIdxs = []int32{
 	0,  // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
-	90, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	92, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	9,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
 	4,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
-	17, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
+	19, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
 	12, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
-	15, // 6: postroom.v1.ServeRequest.open:type_name -> postroom.v1.OpenMailboxRequest
-	27, // 7: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
-	90, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
-	90, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
+	17, // 6: postroom.v1.ServeRequest.open:type_name -> postroom.v1.OpenMailboxRequest
+	29, // 7: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
+	92, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
+	92, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
 	1,  // 10: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
-	90, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
+	92, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
 	2,  // 12: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
-	90, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
+	92, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
 	3,  // 14: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
-	90, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
-	36, // 16: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
-	40, // 17: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
-	42, // 18: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
-	50, // 19: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
-	36, // 20: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
+	92, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
+	38, // 16: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
+	42, // 17: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
+	44, // 18: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
+	52, // 19: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
+	38, // 20: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
 	2,  // 21: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
 	12, // 22: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
-	61, // 23: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
-	61, // 24: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
-	68, // 25: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
-	69, // 26: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
+	63, // 23: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
+	63, // 24: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
+	70, // 25: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
+	71, // 26: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
 	9,  // 27: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
-	90, // 28: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
-	90, // 29: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
-	90, // 30: postroom.v1.RestoreMailRequest.since:type_name -> google.protobuf.Timestamp
-	68, // 31: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
-	90, // 32: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
-	90, // 33: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
-	69, // 34: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
-	78, // 35: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
+	92, // 28: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
+	92, // 29: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
+	92, // 30: postroom.v1.RestoreMailRequest.since:type_name -> google.protobuf.Timestamp
+	70, // 31: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
+	92, // 32: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
+	92, // 33: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
+	71, // 34: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
+	80, // 35: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
 	2,  // 36: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
-	81, // 37: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
-	90, // 38: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
+	83, // 37: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
+	92, // 38: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
 	6,  // 39: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
 	7,  // 40: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
 	10, // 41: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
 	13, // 42: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
-	15, // 43: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
-	18, // 44: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
-	21, // 45: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
-	23, // 46: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	20, // 47: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
-	25, // 48: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
-	28, // 49: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
-	30, // 50: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
-	32, // 51: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
-	34, // 52: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
-	37, // 53: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	39, // 54: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
-	43, // 55: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	45, // 56: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	47, // 57: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	49, // 58: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	52, // 59: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	53, // 60: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	55, // 61: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	57, // 62: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	59, // 63: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	62, // 64: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	64, // 65: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	66, // 66: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	66, // 67: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	76, // 68: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	70, // 69: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	70, // 70: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	70, // 71: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	70, // 72: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	73, // 73: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
-	74, // 74: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
-	72, // 75: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	79, // 76: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	82, // 77: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	7,  // 78: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	84, // 79: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	84, // 80: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	86, // 81: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	88, // 82: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	23, // 83: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	5,  // 84: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	8,  // 85: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	11, // 86: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	14, // 87: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	16, // 88: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	19, // 89: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	22, // 90: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	24, // 91: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	5,  // 92: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
-	26, // 93: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	29, // 94: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	31, // 95: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	33, // 96: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	35, // 97: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	38, // 98: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	41, // 99: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	44, // 100: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	46, // 101: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	48, // 102: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	51, // 103: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	5,  // 104: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	54, // 105: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	56, // 106: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	58, // 107: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	60, // 108: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	63, // 109: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	65, // 110: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	67, // 111: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	67, // 112: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	77, // 113: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	71, // 114: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	71, // 115: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	71, // 116: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	71, // 117: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	71, // 118: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
-	75, // 119: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
-	71, // 120: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	80, // 121: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	83, // 122: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	8,  // 123: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	85, // 124: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	85, // 125: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	87, // 126: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	89, // 127: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	24, // 128: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	84, // [84:129] is the sub-list for method output_type
-	39, // [39:84] is the sub-list for method input_type
+	15, // 43: postroom.v1.Pop3.AwaitFetch:input_type -> postroom.v1.AwaitFetchRequest
+	17, // 44: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
+	20, // 45: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
+	23, // 46: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	25, // 47: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	22, // 48: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
+	27, // 49: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
+	30, // 50: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
+	32, // 51: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
+	34, // 52: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
+	36, // 53: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
+	39, // 54: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
+	41, // 55: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
+	45, // 56: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	47, // 57: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	49, // 58: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	51, // 59: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	54, // 60: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	55, // 61: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	57, // 62: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	59, // 63: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	61, // 64: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	64, // 65: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	66, // 66: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	68, // 67: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	68, // 68: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	78, // 69: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	72, // 70: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	72, // 71: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	72, // 72: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	72, // 73: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	75, // 74: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
+	76, // 75: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
+	74, // 76: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	81, // 77: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	84, // 78: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	7,  // 79: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	86, // 80: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	86, // 81: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	88, // 82: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	90, // 83: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	25, // 84: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	5,  // 85: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	8,  // 86: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	11, // 87: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	14, // 88: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	16, // 89: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
+	18, // 90: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	21, // 91: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	24, // 92: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	26, // 93: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	5,  // 94: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
+	28, // 95: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	31, // 96: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	33, // 97: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	35, // 98: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	37, // 99: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	40, // 100: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	43, // 101: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
+	46, // 102: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	48, // 103: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	50, // 104: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	53, // 105: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	5,  // 106: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	56, // 107: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	58, // 108: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	60, // 109: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	62, // 110: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	65, // 111: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	67, // 112: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	69, // 113: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	69, // 114: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	79, // 115: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	73, // 116: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	73, // 117: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	73, // 118: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	73, // 119: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	73, // 120: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
+	77, // 121: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
+	73, // 122: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	82, // 123: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	85, // 124: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	8,  // 125: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	87, // 126: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	87, // 127: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	89, // 128: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	91, // 129: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	26, // 130: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	85, // [85:131] is the sub-list for method output_type
+	39, // [39:85] is the sub-list for method input_type
 	39, // [39:39] is the sub-list for extension type_name
 	39, // [39:39] is the sub-list for extension extendee
 	0,  // [0:39] is the sub-list for field type_name
@@ -5719,14 +5808,14 @@ func file_contract_proto_init() {
 	if File_contract_proto != nil {
 		return
 	}
-	file_contract_proto_msgTypes[68].OneofWrappers = []any{}
+	file_contract_proto_msgTypes[70].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contract_proto_rawDesc), len(file_contract_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   85,
+			NumMessages:   87,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

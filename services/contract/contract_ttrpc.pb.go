@@ -123,6 +123,7 @@ func (c *commonClient) SetCondition(ctx context.Context, req *SetConditionReques
 
 type Pop3Service interface {
 	Login(context.Context, *LoginRequest) (*LoginResponse, error)
+	AwaitFetch(context.Context, *AwaitFetchRequest) (*AwaitFetchResponse, error)
 	OpenMailbox(context.Context, *OpenMailboxRequest) (*OpenMailboxResponse, error)
 	EndPoll(context.Context, *EndPollRequest) (*EndPollResponse, error)
 	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
@@ -152,6 +153,13 @@ func RegisterPop3Service(srv *ttrpc.Server, svc Pop3Service) {
 					return nil, err
 				}
 				return svc.Login(ctx, &req)
+			},
+			"AwaitFetch": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AwaitFetchRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.AwaitFetch(ctx, &req)
 			},
 			"OpenMailbox": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req OpenMailboxRequest
@@ -200,6 +208,7 @@ func RegisterPop3Service(srv *ttrpc.Server, svc Pop3Service) {
 
 type Pop3Client interface {
 	Login(context.Context, *LoginRequest) (*LoginResponse, error)
+	AwaitFetch(context.Context, *AwaitFetchRequest) (*AwaitFetchResponse, error)
 	OpenMailbox(context.Context, *OpenMailboxRequest) (*OpenMailboxResponse, error)
 	EndPoll(context.Context, *EndPollRequest) (*EndPollResponse, error)
 	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
@@ -220,6 +229,14 @@ func NewPop3Client(client *ttrpc.Client) Pop3Client {
 func (c *pop3Client) Login(ctx context.Context, req *LoginRequest) (*LoginResponse, error) {
 	var resp LoginResponse
 	if err := c.client.Call(ctx, "postroom.v1.Pop3", "Login", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *pop3Client) AwaitFetch(ctx context.Context, req *AwaitFetchRequest) (*AwaitFetchResponse, error) {
+	var resp AwaitFetchResponse
+	if err := c.client.Call(ctx, "postroom.v1.Pop3", "AwaitFetch", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -45,6 +45,7 @@ type fakeStore struct {
 	pair     [2][]byte // certificate and key, PEM
 	login    func(context.Context, *contract.LoginRequest) (*contract.LoginResponse, error)
 	end      func(context.Context, *contract.EndPollRequest) error
+	fresh    func(context.Context) error
 	watchers []chan struct{}
 
 	marks   chan []uint64                      // what each said is retrieved, and stays
@@ -129,6 +130,10 @@ func (f *fakeStore) Login(ctx context.Context, q *contract.LoginRequest) (*contr
 		return &contract.LoginResponse{Outcome: contract.LoginResponse_REFUSED, Text: "wrong name or password"}, nil
 	}
 	return &contract.LoginResponse{Outcome: contract.LoginResponse_ACCEPTED, Account: testAccount}, nil
+}
+
+func (f *fakeStore) AwaitFetch(ctx context.Context, _ *contract.AwaitFetchRequest) (*contract.AwaitFetchResponse, error) {
+	return &contract.AwaitFetchResponse{}, f.fresh(ctx)
 }
 
 // OpenMailbox gives pages of two.

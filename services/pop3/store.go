@@ -9,6 +9,7 @@ import (
 // store is what sessions use of the contract. Every call is repeated until it is answered or its ctx ends.
 type store interface {
 	Login(context.Context, *contract.LoginRequest) (*contract.LoginResponse, error)
+	AwaitFetch(context.Context, *contract.AwaitFetchRequest) (*contract.AwaitFetchResponse, error)
 	OpenMailbox(context.Context, *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error)
 	EndPoll(context.Context, *contract.EndPollRequest) (*contract.EndPollResponse, error)
 	ReportDamage(context.Context, *contract.ReportDamageRequest) (*contract.ReportDamageResponse, error)
@@ -24,6 +25,10 @@ var _ store = remoteStore{}
 
 func (r remoteStore) Login(ctx context.Context, q *contract.LoginRequest) (*contract.LoginResponse, error) {
 	return contract.Call(ctx, r.client, contract.Pop3Client.Login, q)
+}
+
+func (r remoteStore) AwaitFetch(ctx context.Context, q *contract.AwaitFetchRequest) (*contract.AwaitFetchResponse, error) {
+	return contract.Call(ctx, r.client, contract.Pop3Client.AwaitFetch, q)
 }
 
 func (r remoteStore) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {

@@ -96,8 +96,8 @@ postroom.toml:11: enrol.networks: "192.168.1.5/24" names a machine in the networ
 		{"grows too large", many.String(), fmt.Sprintf("postroom.toml: written out in full these settings are %d octets long; at most 1048576", 1_248_890+len(Default().Encode()))},
 		{"empty block", "[[trusted_network]]\nname=''", "postroom.toml:1: trusted_network.cidr: is missing: every [[trusted_network]] needs one; write for example cidr = \"192.168.1.0/24\"\npostroom.toml:2: trusted_network.name: is empty; write what you call the network, such as \"office\""},
 
-		// later
-		{"same-poll", "[pop3]\ndelivery = 'same-poll'", `postroom.toml:2: pop3.delivery: "same-poll" is not available in this version yet; write "next-poll"`},
+		// policies
+		{"delivery unknown", "[pop3]\ndelivery = 'next-pole'", `postroom.toml:2: pop3.delivery: "next-pole" is not one of next-poll, same-poll; did you mean "next-poll"?`},
 		{"retrieved after days", "[pop3]\nretrieved = '30d'", `postroom.toml:2: pop3.retrieved: "30d" is not a duration; write days in hours: "720h"`},
 		{"retrieved after no time", "[pop3]\nretrieved = '0s'", `postroom.toml:2: pop3.retrieved: "0s" is less than 1h; write 1h to 87600h`},
 		{"retrieved unknown", "[pop3]\nretrieved = 'now'", `postroom.toml:2: pop3.retrieved: "now" is not one of expire, until-dele; write "expire", "until-dele", or a time such as "336h"`},

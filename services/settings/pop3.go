@@ -33,8 +33,7 @@ type Delivery string
 // The values of pop3.delivery.
 const (
 	DeliveryNextPoll Delivery = "next-poll"
-
-	deliverySamePoll Delivery = "same-poll"
+	DeliverySamePoll Delivery = "same-poll"
 )
 
 func defaultPOP3() POP3 {
@@ -66,10 +65,12 @@ Where the box waits for clients that use TLS from the start ("SSL/TLS" in most c
 			{name: "plaintext_login", value: text(&p.PlaintextLogin, choice([]PlaintextLogin{PlaintextNever, PlaintextTrusted, PlaintextAlways})), example: `"never"`, doc: `
 Who may log in without TLS, so that anyone on the way can read the password: nobody ("never"), clients in a [[trusted_network]]
 ("trusted"), or everybody ("always"). Who may not is told to turn TLS on.`},
-			{name: "delivery", value: text(&p.Delivery, choice([]Delivery{DeliveryNextPoll}, deliverySamePoll)), example: `"next-poll"`, doc: `
+			{name: "delivery", value: text(&p.Delivery, choice([]Delivery{DeliveryNextPoll, DeliverySamePoll})), example: `"same-poll"`, doc: `
 With "next-poll" a poll gets at once what is there, and then makes the box fetch from the provider: new mail is delivered in the second
-poll. (With fetch.schedule on, the box fetches between polls too, and mail is usually there at the first.) Another value, "same-poll",
-comes with a later version and is refused until then.`},
+poll. (With fetch.schedule on, the box fetches between polls too, and mail is usually there at the first.) With
+"same-poll" a client's login waits until the box has fetched what the provider has at that moment, and checked it, or until pop3.hold is over: new
+mail is delivered in the first poll, and the client gets it later or, if the provider is slow or away, in a later poll; it never
+sees an error for that. A fetch begins only if provider.min_interval lets it; else the login is answered at once.`},
 			{name: "hold", value: text(&p.Hold, duration(time.Second, 5*time.Minute)), example: `"30s"`, doc: `
 The longest time that a client's login waits for fresh mail with pop3.delivery set to "same-poll". It means nothing with
 "next-poll".`},

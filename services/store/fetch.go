@@ -43,6 +43,7 @@ func (f fetcher) BeginFetch(ctx context.Context, q *contract.BeginFetchRequest) 
 			return fmt.Errorf("%w: login data of %s: %w", contract.ErrConflict, unreadable, err)
 		}
 		a.LastFetch, a.Wanted, a.Fetching = t.Now().UnixNano(), false, true
+		t.After(func() { f.fresh.fetchBegan(id) })
 		answer.Login, answer.Host, answer.Port, answer.Password = a.Login, a.Host, a.Port, password
 		return nil
 	})
@@ -65,6 +66,7 @@ func (f fetcher) EndFetch(ctx context.Context, q *contract.EndFetchRequest) (*co
 	err = f.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
 		name := nameOf(a.Account).String()
 		a.ProviderText, a.Fetching = q.ProviderText, false
+		t.After(func() { f.fresh.fetchEnded(id, q.Succeeded, f.now()) })
 		a.NextFetch = 0
 		if q.NextFetch != nil {
 			a.NextFetch = q.NextFetch.AsTime().UnixNano()

@@ -90,6 +90,10 @@ func TestLeasesSurviveTheStore(t *testing.T) {
 	if err := b.openAs(account, 2, 22); err != nil {
 		t.Error(err)
 	}
+	other := b.enrolled("b@pop3.example.org")
+	if err := errors.Join(b.openAs(other, 3, 31), b.openAs(other, 2, 23)); err != nil {
+		t.Errorf("a lease of a server without a life line: %v", err)
+	}
 }
 
 func TestLeaseIsWaitedFor(t *testing.T) {

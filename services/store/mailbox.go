@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"postroom/services/contract"
+	"postroom/services/settings"
 	"postroom/services/store/engine"
 	"postroom/services/store/rows"
 )
@@ -71,7 +72,7 @@ func (p pop3) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (
 	return answer, err
 }
 
-// EndPoll ends a poll: what it leaves becomes retrieved, and the account's fetch is wanted, in one commit. Whether that
+// EndPoll ends a poll: what it leaves becomes retrieved, and a fetch is wanted for the next poll, in one commit. Whether that
 // succeeds or not, the mailbox is closed.
 func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contract.EndPollResponse, error) {
 	id, err := parseAccount(q.Account)
@@ -91,7 +92,10 @@ func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contrac
 			}
 		}
 		t.After(func() { p.look.again(contract.Topic_TOPIC_QUEUES) })
-		a.LastPoll, a.Wanted = t.Now().UnixNano(), true
+		a.LastPoll = t.Now().UnixNano()
+		if p.settings.Load().POP3.Delivery == settings.DeliveryNextPoll { // with the other one, the login wanted it
+			a.Wanted = true
+		}
 		return nil
 	})
 	return &contract.EndPollResponse{}, err

@@ -48,6 +48,7 @@ type Store struct {
 	verify   broker
 	workers  workers
 	leases   leases
+	fresh    freshness
 	uploads  uploads
 	room     room
 
@@ -77,6 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.verify.start()
 	s.workers.start()
 	s.leases.start()
+	s.fresh.start()
 	s.uploads.start(s)
 	if err := errors.Join(s.loadSettings(), s.loadAccounts()); err != nil {
 		return nil, errors.Join(err, s.db.Close())
