@@ -78,29 +78,24 @@ func (s *session) verify(ctx context.Context, l login) ([]byte, error) {
 		waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
 		return nil, errTooOften
 	}
-	select {
-	case v := <-s.askStore(ctx, l):
-		if v.accepted() {
-			s.server.failures.accepted(l.attempt, time.Now())
-			return v.answer.Account, nil
-		}
-		if v.err == nil {
-			s.server.failures.failed(l.attempt, limit, time.Now())
-		}
-		if late != nil || v.answer.GetUniform() {
-			return nil, uniformRefusal(ctx, l, v.refusal().cause)
-		}
-		if v.err == nil {
-			waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
-		}
-		return nil, v.refusal()
-	case <-late:
-		s.server.failures.failed(l.attempt, limit, time.Now())
-		return nil, uniformRefusal(ctx, l, errors.New("no answer of the store in time"))
-	case <-ctx.Done():
-		return nil, storeRefusal(context.Cause(ctx))
+	v := s.askStore(ctx, l, late)
+	if v.accepted() {
+		s.server.failures.accepted(l.attempt, time.Now())
+		return v.answer.Account, nil
 	}
+	if v.err == nil || errors.Is(v.err, errLate) {
+		s.server.failures.failed(l.attempt, limit, time.Now())
+	}
+	switch {
+	case late != nil || v.answer.GetUniform():
+		return nil, uniformRefusal(ctx, l, v.refusal().cause)
+	case v.err == nil:
+		waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
+	}
+	return nil, v.refusal()
 }
+
+var errLate = errors.New("no answer in time")
 
 // verdict is what came of asking the store.
 type verdict struct {
@@ -108,17 +103,31 @@ type verdict struct {
 	err    error
 }
 
-func (s *session) askStore(ctx context.Context, l login) <-chan verdict {
-	answered := make(chan verdict, 1) // nobody may be waiting any more
-	s.server.background(ctx, loginWait, func(ctx context.Context) {
+// askStore asks whether a login is good. Where late isn't nil, it waits no longer than that; the question goes on.
+func (s *session) askStore(ctx context.Context, l login, late <-chan time.Time) verdict {
+	ask := func(ctx context.Context) verdict {
 		answer, err := s.server.store.Login(ctx, &contract.LoginRequest{
 			Name:     l.name,
 			Password: l.password.Reveal(),
 			Address:  s.client.String(),
 		})
-		answered <- verdict{answer, err}
-	})
-	return answered
+		return verdict{answer, err}
+	}
+	if late == nil {
+		ctx, cancel := context.WithTimeout(ctx, loginWait)
+		defer cancel()
+		return ask(ctx)
+	}
+	answered := make(chan verdict, 1) // nobody may be waiting any more
+	s.server.background(ctx, loginWait, func(ctx context.Context) { answered <- ask(ctx) })
+	select {
+	case v := <-answered:
+		return v
+	case <-late:
+		return verdict{err: errLate}
+	case <-ctx.Done():
+		return verdict{err: context.Cause(ctx)}
+	}
 }
 
 func (v verdict) accepted() bool {

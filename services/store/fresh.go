@@ -81,6 +81,12 @@ func (f *freshness) fetchEnded(id accountID, succeeded bool, now time.Time) {
 	}
 }
 
+func (f *freshness) forget(id accountID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.failed, id)
+}
+
 func (f *freshness) validated(id accountID) { f.tell(id, func(*freshWait) {}) }
 
 func (f *freshness) isOver(w *freshWait) bool {
