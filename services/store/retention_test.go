@@ -142,8 +142,10 @@ func TestNoClockNoExpiry(t *testing.T) {
 	b.wantHolds("once the clock is good", account, ids, 0, 2)
 	b.pass(now, 25*hour)
 	b.wantHolds("a day later", account, ids, 2)
-	if got := b.status().Queues[2].Messages; got != 2 {
-		t.Errorf("%d mails can be brought back, want both", got)
+	for _, q := range b.status().Queues {
+		if q.Queue == contract.QueueRetrieved && q.Messages != 2 {
+			t.Errorf("%d mails can be brought back, want both", q.Messages)
+		}
 	}
 }
 
