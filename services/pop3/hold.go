@@ -10,22 +10,22 @@ import (
 
 // hold keeps a login that was accepted waiting for fresh mail, where the settings say so: as long as they say, or until the
 // service stops. Whatever comes of it, the login goes on with what is there.
-func (s *session) hold(ctx context.Context, account []byte) {
+func (s *session) hold(ctx context.Context, name string, account []byte) {
 	in := s.server.settings.Load().POP3
 	if in.Delivery != settings.DeliverySamePoll {
 		return
 	}
-	began := time.Now()
+	began, log := time.Now(), s.log.With("account", name)
 	ctx, cancel := context.WithTimeout(ctx, in.Hold)
 	defer cancel()
 	defer s.gate.whenClosed(cancel)()
 	_, err := s.server.store.AwaitFetch(ctx, &contract.AwaitFetchRequest{Account: account})
 	switch {
 	case ctx.Err() != nil:
-		s.log.Info("login was held in vain", "took", time.Since(began))
+		log.Info("login was held in vain", "took", time.Since(began))
 	case err != nil:
-		s.log.Warn("login not held", "err", err)
+		log.Warn("login not held", "err", err)
 	default:
-		s.log.Debug("login was held", "took", time.Since(began))
+		log.Debug("login was held", "took", time.Since(began))
 	}
 }

@@ -35,7 +35,7 @@ func (s *session) logIn(ctx context.Context, l login) error {
 	if err != nil {
 		return err
 	}
-	s.hold(ctx, account) // without the lock: another session may come and go meanwhile
+	s.hold(ctx, l.name, account) // without the lock: another session may come and go meanwhile
 	session := rand.Uint64()
 	release, err := s.server.locks.take(ctx, string(account), session)
 	if err != nil {
