@@ -30,6 +30,8 @@ var methods = map[string]method{
 	"FetchAccount":     changes(contract.AdminService.FetchAccount),
 	"AcceptIncomplete": changes(contract.AdminService.AcceptIncomplete),
 	"RemoveAccount":    changes(contract.AdminService.RemoveAccount),
+	"SetAccount":       changes(contract.AdminService.SetAccount),
+	"RestoreMail":      changes(contract.AdminService.RestoreMail),
 	"ListMessages":     reads(contract.AdminService.ListMessages),
 	"ReadMessage":      reads(contract.AdminService.ReadMessage),
 	"CheckSettings":    reads(contract.AdminService.CheckSettings),

@@ -84,6 +84,7 @@ func (a admin) ShowAccount(_ context.Context, q *contract.ShowAccountRequest) (*
 		}
 		answer.Id = hex.EncodeToString(acc.id[:])
 		answer.Created, answer.LastPoll = timeOf(acc.Created), timeOf(acc.LastPoll)
+		answer.Retrieved, answer.OwnRetrieved = a.retention(acc).String(), acc.Retrieved != ""
 		answer.Addresses, answer.Licensed = u.Addresses, u.Licensed
 		if answer.Queues, err = queueStatus(r, acc.id[:]); err != nil {
 			return err

@@ -46,6 +46,7 @@ func (f fetcher) BeginFetch(ctx context.Context, q *contract.BeginFetchRequest) 
 			return fmt.Errorf("%w: login data of %s: %w", contract.ErrConflict, unreadable, err)
 		}
 		a.LastFetch, a.Wanted, a.Asked, a.Fetching = t.Now().UnixNano(), false, false, true
+		t.After(func() { f.fresh.fetchBegan(id) })
 		answer.Login, answer.Host, answer.Port, answer.Password = a.Login, a.Host, a.Port, password
 		answer.Misfits, answer.ClockGood = a.Misfits, f.clock.isGood()
 		return nil
@@ -70,6 +71,7 @@ func (f fetcher) EndFetch(ctx context.Context, q *contract.EndFetchRequest) (*co
 		name := nameOf(a.Account).String()
 		a.ProviderText, a.Fetching = q.ProviderText, false
 		a.Misfits = q.Misfits
+		t.After(func() { f.fresh.fetchEnded(id, q.Succeeded, f.now()) })
 		a.NextFetch = 0
 		if q.NextFetch != nil {
 			a.NextFetch = q.NextFetch.AsTime().UnixNano()

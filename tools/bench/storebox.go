@@ -26,7 +26,7 @@ type storeBox struct {
 
 	account []byte
 	mail    []byte // what is put
-	pop3    *contract.Client[contract.Pop3Service]
+	pop3    *contract.Client[contract.Pop3Client]
 	fetcher *contract.Client[contract.FetcherService]
 	puts    *contract.Putter
 }
@@ -105,7 +105,7 @@ func (b *storeBox) enrol(ctx context.Context) error {
 	answered := make(chan error, 1)
 	look := contract.Watch(ctx, b.fetcher, contract.Topic_TOPIC_VERIFICATIONS)
 	go func() { answered <- b.accept(ctx, look) }()
-	login, err := contract.Call(ctx, b.pop3, contract.Pop3Service.Login, &contract.LoginRequest{
+	login, err := contract.Call(ctx, b.pop3, contract.Pop3Client.Login, &contract.LoginRequest{
 		Name: "bench@pop3.example.org", Password: "bench", Address: "127.0.0.1",
 	})
 	cancel()
