@@ -147,13 +147,7 @@ func (s *Server) Serve(conn net.Conn) {
 		x.out.left = s.CutAfter()
 		s.mu.Unlock()
 	}
-	defer func() {
-		if x.in {
-			s.mu.Lock()
-			s.open--
-			s.mu.Unlock()
-		}
-	}()
+	defer x.leave()
 	in := bufio.NewReader(conn)
 	for ok := x.say("+OK ready"); ok; {
 		line, err := in.ReadString('\n')
@@ -221,9 +215,20 @@ func (x *session) command(word, rest string) bool {
 		x.deleted[n] = true
 		return x.say("+OK")
 	case "QUIT":
+		x.leave() // another session may begin once this one is answered
 		return x.quit()
 	}
 	return x.say("-ERR unknown")
+}
+
+// leave ends what Sessions counts.
+func (x *session) leave() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.in {
+		x.in = false
+		x.open--
+	}
 }
 
 func (x *session) pass(password string) bool {
