@@ -67,7 +67,11 @@ func run(ctx context.Context, cfg Config) error {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		s.log.Warn("readiness is not told", "err", err)
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-s.db.Failed():
+		return s.db.Err() // at once: callers whose connections break ask the next process
+	}
 	stopServing()
 	running.Wait()
 	return s.Close()

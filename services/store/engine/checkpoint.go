@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -46,11 +47,11 @@ func (db *DB) copyIfDue() {
 // is of sequence or of a later commit.
 func (db *DB) checkpoint(sequence uint64) error {
 	name := fmt.Sprintf("%s%020d%s", checkpointStart, sequence, checkpointEnd)
-	part := db.path(name + ".part")
+	part := db.path(name + partEnd)
 	if err := db.copyIndex(part); err != nil {
-		return errors.Join(fmt.Errorf("checkpoint: %w", err), os.Remove(part))
+		return errors.Join(fmt.Errorf("checkpoint: %w", err), db.cfg.FS.Remove(part))
 	}
-	if err := os.Rename(part, db.path(name)); err != nil {
+	if err := db.cfg.FS.Rename(part, db.path(name)); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := db.cfg.FS.SyncDir(db.cfg.Dir); err != nil {
@@ -60,13 +61,13 @@ func (db *DB) checkpoint(sequence uint64) error {
 }
 
 func (db *DB) copyIndex(name string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := db.cfg.FS.CreatePrivate(name)
 	if err != nil {
 		return err
 	}
 	db.mu.RLock()
 	err = db.index.View(func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(f)
+		_, err := tx.WriteTo(io.NewOffsetWriter(f, 0))
 		return err
 	})
 	db.mu.RUnlock()
@@ -137,18 +138,18 @@ func (db *DB) writeState(closed bool) error {
 	if closed {
 		state = clean
 	}
-	part := db.path(stateName + ".part")
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	part := db.path(stateName + partEnd)
+	f, err := db.cfg.FS.CreatePrivate(part)
 	if err != nil {
 		return fmt.Errorf("write state of the index: %w", err)
 	}
-	_, err = f.WriteString(state + "\n")
+	_, err = f.WriteAt([]byte(state+"\n"), 0)
 	if err == nil {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(part, db.path(stateName))
+		err = db.cfg.FS.Rename(part, db.path(stateName))
 	}
 	if err == nil {
 		err = db.cfg.FS.SyncDir(db.cfg.Dir)

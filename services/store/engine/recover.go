@@ -7,9 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"postroom/services/store/disk"
@@ -25,6 +27,7 @@ const (
 	stateName = "index.state"
 	bodiesDir = "bodies"
 	notesDir  = "notes"
+	partEnd   = ".part" // of a file that isn't whole yet
 )
 
 // Open opens the store in cfg.Dir, made when it isn't there, by the one rule of recovery: take the index if
@@ -44,7 +47,7 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.CheckpointAfter == 0 {
 		cfg.CheckpointAfter = 64 << 20
 	}
-	db := &DB{cfg: cfg, calls: make(chan *call, maxBatchCalls), done: make(chan struct{}), stop: make(chan struct{})}
+	db := &DB{cfg: cfg, calls: make(chan *call, maxBatchCalls), done: make(chan struct{}), stop: make(chan struct{}), failed: make(chan struct{})}
 	// The folder's group is those who read bodies by (segment, offset, length); all else is the store's alone.
 	if err := errors.Join(makeDir(cfg.Dir, 0o710), makeDir(db.path(bodiesDir), 0o750), makeDir(db.path(notesDir), 0o700)); err != nil {
 		return nil, err
@@ -62,6 +65,9 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func (db *DB) recover() error {
+	if err := db.removeParts(); err != nil {
+		return err
+	}
 	trusted, err := db.trusted()
 	if err != nil {
 		return err
@@ -84,19 +90,37 @@ func (db *DB) recover() error {
 	return nil
 }
 
+// removeParts removes copies of the index that a cut left unfinished.
+func (db *DB) removeParts() error {
+	entries, err := db.cfg.FS.ReadDir(db.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("read folder of the store: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), partEnd) {
+			continue
+		}
+		if err := db.cfg.FS.Remove(db.path(e.Name())); err != nil {
+			return fmt.Errorf("remove what was never finished: %w", err)
+		}
+	}
+	return nil
+}
+
 // openIndex opens the index and applies the notes behind it. An index that can't be opened is put aside for
 // the newest checkpoint.
-func (db *DB) openIndex() (err error) {
-	db.index, err = openBolt(db.path(indexName))
+func (db *DB) openIndex() error {
+	index, err := openBolt(db.path(indexName))
 	if err != nil {
 		db.cfg.Log.Warn("index can't be opened: made again from checkpoint and notes", "err", err)
 		if err := db.restore(); err != nil {
 			return err
 		}
-		if db.index, err = openBolt(db.path(indexName)); err != nil {
+		if index, err = openBolt(db.path(indexName)); err != nil {
 			return fmt.Errorf("open index: %w", err)
 		}
 	}
+	db.index = index // until here readers have the old one, closed, and its errors
 	if err := db.replay(); err != nil {
 		return errors.Join(err, db.index.Close())
 	}
@@ -110,6 +134,9 @@ func openBolt(name string) (index *bbolt.DB, err error) {
 			err = fmt.Errorf("open %s: %v", filepath.Base(name), p)
 		}
 	}()
+	if err := checkLength(name); err != nil {
+		return nil, err
+	}
 	index, err = bbolt.Open(name, 0o600, &bbolt.Options{
 		NoSync: true, NoGrowSync: true, NoFreelistSync: true,
 		FreelistType:    bbolt.FreelistMapType,
@@ -131,6 +158,29 @@ func openBolt(name string) (index *bbolt.DB, err error) {
 		return nil, errors.Join(err, index.Close())
 	}
 	return index, nil
+}
+
+// checkLength looks whether all pages of a bbolt file are there, before one is touched: a page behind the file's end ends
+// the process, which a start would do over and over. A file that isn't there, or empty, will be made.
+func checkLength(name string) error {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	index, err := bbolt.Open(name, 0o600, &bbolt.Options{ReadOnly: true, Timeout: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	err = index.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return fmt.Errorf("open %s: %d octets of %d are there", filepath.Base(name), info.Size(), tx.Size())
+		}
+		return nil
+	})
+	return errors.Join(err, index.Close())
 }
 
 // replayBatch is how many notes are applied in one bbolt transaction.
@@ -210,27 +260,28 @@ func (db *DB) rebuild() error {
 }
 
 // restore puts the newest checkpoint that can be opened in the index's place; none: an empty index, for the
-// notes then hold everything.
+// notes then hold everything. A copy gets the index's name when it is whole: this boot's index is trusted.
 func (db *DB) restore() error {
-	if err := os.Remove(db.path(indexName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("put index aside: %w", err)
-	}
 	copies, err := db.checkpoints()
 	if err != nil {
 		return err
 	}
+	part := db.path(indexName + partEnd)
 	for _, name := range slices.Backward(copies) {
-		if err := copyFile(db.path(name), db.path(indexName)); err != nil {
+		if err := copyFile(db.cfg.FS, db.path(name), part); err != nil {
 			return fmt.Errorf("restore index: %w", err)
 		}
-		index, err := openBolt(db.path(indexName))
+		index, err := openBolt(part)
 		if err == nil {
-			return index.Close()
+			return errors.Join(index.Close(), db.cfg.FS.Rename(part, db.path(indexName)))
 		}
 		db.cfg.Log.Warn("checkpoint can't be opened", "checkpoint", name, "err", err)
-		if err := os.Remove(db.path(indexName)); err != nil {
+		if err := db.cfg.FS.Remove(part); err != nil {
 			return err
 		}
+	}
+	if err := db.cfg.FS.Remove(db.path(indexName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("put index aside: %w", err)
 	}
 	return nil
 }
@@ -255,16 +306,16 @@ func makeDir(name string, mode fs.FileMode) error {
 	return nil
 }
 
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
+func copyFile(fsys disk.FS, from, to string) (err error) {
+	in, err := fsys.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	out, err := fsys.CreatePrivate(to)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
+	_, err = io.Copy(io.NewOffsetWriter(out, 0), io.NewSectionReader(in, 0, math.MaxInt64))
 	return errors.Join(err, out.Close())
 }
