@@ -44,11 +44,14 @@ func (w *world) processes() []weighted {
 	return []weighted{{6, w.kill}, {2, w.freeze}, {2, w.hold}, {1, w.crash}, {1, w.restart}}
 }
 
-// surroundings are all other faults.
+// disks are the faults of the store's file system.
+func (w *world) disks() []weighted { return []weighted{{4, w.failDisk}, {1, w.full}} }
+
+// surroundings are the faults of everything else, and changes of settings.
 func (w *world) surroundings(applied *applied) []weighted {
 	return []weighted{
-		{3, w.cut}, {3, w.badLines}, {2, w.full}, {8, w.failDisk}, {1, w.providerDown},
-		{3, func(ctx context.Context, random *rand.Rand) { w.apply(ctx, random, applied) }},
+		{2, w.cut}, {4, w.badLines}, {1, w.providerDown},
+		{2, func(ctx context.Context, random *rand.Rand) { w.apply(ctx, random, applied) }},
 	}
 }
 
@@ -109,9 +112,9 @@ func (w *world) cut(_ context.Context, random *rand.Rand) {
 func (w *world) badLines(ctx context.Context, random *rand.Rand) {
 	w.t.Log("bad lines")
 	for _, l := range w.lines() {
-		l.Bad(random.IntN(2) == 0)
+		l.Bad(random.IntN(3) > 0)
 	}
-	pause(ctx, random, 200*time.Millisecond, 3*time.Second)
+	pause(ctx, random, 500*time.Millisecond, 3*time.Second)
 	for _, l := range w.lines() {
 		l.Bad(false)
 	}
@@ -158,7 +161,7 @@ func fill(dir, ballast string, left uint64) error {
 var (
 	diskParts = []string{"bodies/", "notes/", "index.db", "checkpoint-", "index.state", ""}
 	diskOps   = [][]string{
-		{"write"}, {"sync"}, {"create", "rename"}, {"write", "sync"}, {"remove", "truncate", "allocate"},
+		{"write"}, {"sync"}, {"create", "rename"}, {"write", "sync"},
 		{"write", "sync", "create", "rename", "remove", "truncate", "allocate"},
 	}
 )

@@ -68,9 +68,9 @@ func underFaults(t *testing.T, seed uint64) {
 	var settings applied
 	faulty, cancel := context.WithTimeout(t.Context(), *last)
 	defer cancel()
-	wait := parts(faulty, random, w.give, func(ctx context.Context, random *rand.Rand) {
-		choose(ctx, random, w.surroundings(&settings))
-	})
+	wait := parts(faulty, random, w.give,
+		func(ctx context.Context, random *rand.Rand) { choose(ctx, random, w.disks()) },
+		func(ctx context.Context, random *rand.Rand) { choose(ctx, random, w.surroundings(&settings)) })
 	choose(faulty, random, w.processes())
 	wait()
 
