@@ -23,10 +23,12 @@ const (
 	ConditionDamage       = "damage"        // bytes that don't fit their checksum; subject: where
 	ConditionService      = "service"       // a service that doesn't stay up; subject: its name
 	ConditionTooLarge     = "too-large"     // a mail over the limit stays at the provider; subject: account
+	ConditionIncomplete   = "incomplete"    // mail was let through as incomplete, and stays at the provider; subject: account
 )
 
 // Queue names, as logs, status and exports have them.
 const (
+	QueueHeld      = "held" // for its size: not in the In Queue yet
 	QueueIn        = "in"
 	QueueOut       = "out"
 	QueueRetrieved = "retrieved"

@@ -149,7 +149,7 @@ func (s *Store) remove(t *engine.Txn, a *account) error {
 	t.Delete(engine.AccountNames, identityKey(name))
 	t.Delete(engine.AccountNames, foldedKey(name))
 	t.Delete(engine.Accounts, a.id[:])
-	for _, condition := range []string{contract.ConditionLoginRefused, contract.ConditionLoginData, contract.ConditionProvider, contract.ConditionTooLarge} {
+	for _, condition := range []string{contract.ConditionLoginRefused, contract.ConditionLoginData, contract.ConditionProvider, contract.ConditionTooLarge, contract.ConditionIncomplete} {
 		s.clearCondition(t, condition, name.String())
 	}
 	t.After(func() { s.accounts.changed(a.id, s) })

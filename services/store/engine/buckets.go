@@ -21,12 +21,13 @@ const (
 	Puts         Bucket = 12 // key 16 → Put
 	Totals       Bucket = 13 // queue 1 [| account 16] → Total
 	Conditions   Bucket = 14 // name NUL subject → Condition
+	Held         Bucket = 15 // account 16 | message id 8 → Message; the id is its ledger row's, too
 )
 
 var bucketNames = map[Bucket]string{
 	Meta: "meta", Segments: "segments", Dropped: "dropped", Accounts: "accounts", AccountNames: "account-names",
 	Users: "users", Addresses: "addresses", In: "in", Out: "out", Retrieved: "retrieved", Ledger: "ledger",
-	Puts: "puts", Totals: "totals", Conditions: "conditions",
+	Puts: "puts", Totals: "totals", Conditions: "conditions", Held: "held",
 }
 
 func (b Bucket) String() string {

@@ -40,6 +40,7 @@ type Account struct {
 	Refused        bool                   `protobuf:"varint,13,opt,name=refused,proto3" json:"refused,omitempty"`
 	ProviderText   string                 `protobuf:"bytes,14,opt,name=provider_text,json=providerText,proto3" json:"provider_text,omitempty"`
 	Fetching       bool                   `protobuf:"varint,15,opt,name=fetching,proto3" json:"fetching,omitempty"` // a fetch began and has not ended
+	Misfits        uint32                 `protobuf:"varint,16,opt,name=misfits,proto3" json:"misfits,omitempty"`   // mails in a row that came the same twice, and with another length than LIST said
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -177,6 +178,13 @@ func (x *Account) GetFetching() bool {
 		return x.Fetching
 	}
 	return false
+}
+
+func (x *Account) GetMisfits() uint32 {
+	if x != nil {
+		return x.Misfits
+	}
+	return 0
 }
 
 type User struct {
@@ -331,7 +339,7 @@ func (x *Body) GetOpenEnd() bool {
 	return false
 }
 
-// Message is a row of the In Queue, an Out Queue, or what was retrieved.
+// Message is a row of the In Queue, an Out Queue, what was retrieved, or what is held for its size.
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -341,8 +349,9 @@ type Message struct {
 	Uidl          string                 `protobuf:"bytes,5,opt,name=uidl,proto3" json:"uidl,omitempty"`      // ours; set when it enters the Out Queue
 	Prefix        []byte                 `protobuf:"bytes,6,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	Verdict       string                 `protobuf:"bytes,7,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	Left          int64                  `protobuf:"varint,8,opt,name=left,proto3" json:"left,omitempty"`       // when it left the Out Queue
-	Damaged       bool                   `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"` // its bytes did not fit their CRC-32C: held back
+	Left          int64                  `protobuf:"varint,8,opt,name=left,proto3" json:"left,omitempty"`              // when it left the Out Queue
+	Damaged       bool                   `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`        // its bytes did not fit their CRC-32C: held back
+	Incomplete    bool                   `protobuf:"varint,10,opt,name=incomplete,proto3" json:"incomplete,omitempty"` // the longest of what a provider gave, each time other bytes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,14 +449,28 @@ func (x *Message) GetDamaged() bool {
 	return false
 }
 
+func (x *Message) GetIncomplete() bool {
+	if x != nil {
+		return x.Incomplete
+	}
+	return false
+}
+
 type Ledger struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	State         uint32                 `protobuf:"varint,1,opt,name=state,proto3" json:"state,omitempty"` // contract.LedgerState
-	Uidl          []byte                 `protobuf:"bytes,2,opt,name=uidl,proto3" json:"uidl,omitempty"`
-	Size          uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
-	Sha256        []byte                 `protobuf:"bytes,4,opt,name=sha256,proto3" json:"sha256,omitempty"`
-	HeaderDigest  []byte                 `protobuf:"bytes,5,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
-	Changed       int64                  `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	State        uint32                 `protobuf:"varint,1,opt,name=state,proto3" json:"state,omitempty"` // contract.LedgerState
+	Uidl         []byte                 `protobuf:"bytes,2,opt,name=uidl,proto3" json:"uidl,omitempty"`
+	Size         uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	Sha256       []byte                 `protobuf:"bytes,4,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	HeaderDigest []byte                 `protobuf:"bytes,5,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
+	Changed      int64                  `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"`
+	// contract.LedgerReason, of a row that is HELD or LEFT. One that was LEFT and isn't listed any more (DELE_ACKED)
+	// keeps it: what comes back under its name was never stored whole, and nothing of it may be deleted.
+	Reason        uint32   `protobuf:"varint,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	First         int64    `protobuf:"varint,8,opt,name=first,proto3" json:"first,omitempty"`
+	Octets        uint64   `protobuf:"varint,9,opt,name=octets,proto3" json:"octets,omitempty"`
+	Versions      [][]byte `protobuf:"bytes,10,rep,name=versions,proto3" json:"versions,omitempty"`
+	Accepted      bool     `protobuf:"varint,11,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +545,41 @@ func (x *Ledger) GetChanged() int64 {
 		return x.Changed
 	}
 	return 0
+}
+
+func (x *Ledger) GetReason() uint32 {
+	if x != nil {
+		return x.Reason
+	}
+	return 0
+}
+
+func (x *Ledger) GetFirst() int64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *Ledger) GetOctets() uint64 {
+	if x != nil {
+		return x.Octets
+	}
+	return 0
+}
+
+func (x *Ledger) GetVersions() [][]byte {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *Ledger) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
 }
 
 // Put is the answer to a put, kept for its repetition.
@@ -843,7 +901,7 @@ var File_rows_proto protoreflect.FileDescriptor
 const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"rows.proto\x12\x0epostroom.store\"\xa7\x03\n" +
+	"rows.proto\x12\x0epostroom.store\"\xc1\x03\n" +
 	"\aAccount\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -862,7 +920,8 @@ const file_rows_proto_rawDesc = "" +
 	"\x06paused\x18\f \x01(\bR\x06paused\x12\x18\n" +
 	"\arefused\x18\r \x01(\bR\arefused\x12#\n" +
 	"\rprovider_text\x18\x0e \x01(\tR\fproviderText\x12\x1a\n" +
-	"\bfetching\x18\x0f \x01(\bR\bfetching\"p\n" +
+	"\bfetching\x18\x0f \x01(\bR\bfetching\x12\x18\n" +
+	"\amisfits\x18\x10 \x01(\rR\amisfits\"p\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\x12\x1c\n" +
@@ -874,7 +933,7 @@ const file_rows_proto_rawDesc = "" +
 	"\x06length\x18\x03 \x01(\x04R\x06length\x12\x16\n" +
 	"\x06crc32c\x18\x04 \x01(\rR\x06crc32c\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12\x19\n" +
-	"\bopen_end\x18\x06 \x01(\bR\aopenEnd\"\xf5\x01\n" +
+	"\bopen_end\x18\x06 \x01(\bR\aopenEnd\"\x95\x02\n" +
 	"\aMessage\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12(\n" +
 	"\x04body\x18\x02 \x01(\v2\x14.postroom.store.BodyR\x04body\x12\x1a\n" +
@@ -884,14 +943,24 @@ const file_rows_proto_rawDesc = "" +
 	"\x06prefix\x18\x06 \x01(\fR\x06prefix\x12\x18\n" +
 	"\averdict\x18\a \x01(\tR\averdict\x12\x12\n" +
 	"\x04left\x18\b \x01(\x03R\x04left\x12\x18\n" +
-	"\adamaged\x18\t \x01(\bR\adamaged\"\x9d\x01\n" +
+	"\adamaged\x18\t \x01(\bR\adamaged\x12\x1e\n" +
+	"\n" +
+	"incomplete\x18\n" +
+	" \x01(\bR\n" +
+	"incomplete\"\x9b\x02\n" +
 	"\x06Ledger\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\fR\x04uidl\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06sha256\x18\x04 \x01(\fR\x06sha256\x12#\n" +
 	"\rheader_digest\x18\x05 \x01(\fR\fheaderDigest\x12\x18\n" +
-	"\achanged\x18\x06 \x01(\x03R\achanged\"A\n" +
+	"\achanged\x18\x06 \x01(\x03R\achanged\x12\x16\n" +
+	"\x06reason\x18\a \x01(\rR\x06reason\x12\x14\n" +
+	"\x05first\x18\b \x01(\x03R\x05first\x12\x16\n" +
+	"\x06octets\x18\t \x01(\x04R\x06octets\x12\x1a\n" +
+	"\bversions\x18\n" +
+	" \x03(\fR\bversions\x12\x1a\n" +
+	"\baccepted\x18\v \x01(\bR\baccepted\"A\n" +
 	"\x03Put\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\fR\x06sha256\x12\x12\n" +
