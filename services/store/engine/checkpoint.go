@@ -14,6 +14,7 @@ import (
 const (
 	checkpointStart = "checkpoint-"
 	checkpointEnd   = ".db"
+	partEnd         = ".part" // of a file that is being made
 	keepCheckpoints = 2
 )
 
@@ -46,7 +47,7 @@ func (db *DB) copyIfDue() {
 // is of sequence or of a later commit.
 func (db *DB) checkpoint(sequence uint64) error {
 	name := fmt.Sprintf("%s%020d%s", checkpointStart, sequence, checkpointEnd)
-	part := db.path(name + ".part")
+	part := db.path(name + partEnd)
 	if err := db.copyIndex(part); err != nil {
 		return errors.Join(fmt.Errorf("checkpoint: %w", err), os.Remove(part))
 	}
@@ -137,7 +138,7 @@ func (db *DB) writeState(closed bool) error {
 	if closed {
 		state = clean
 	}
-	part := db.path(stateName + ".part")
+	part := db.path(stateName + partEnd)
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write state of the index: %w", err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"postroom/services/store/disk"
@@ -49,6 +50,11 @@ func Open(cfg Config) (*DB, error) {
 	if err := errors.Join(makeDir(cfg.Dir, 0o710), makeDir(db.path(bodiesDir), 0o750), makeDir(db.path(notesDir), 0o700)); err != nil {
 		return nil, err
 	}
+	// The folder's own name is durable only so, whoever made it, and however an earlier start ended. (Those in it become
+	// durable with the state.) Where the folder above is not the store's to open, who gave it this one has seen to it.
+	if err := cfg.FS.SyncDir(filepath.Dir(cfg.Dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("sync folder of %s: %w", cfg.Dir, err)
+	}
 	unlock, err := lock(db.path("lock"))
 	if err != nil {
 		return nil, err
@@ -62,6 +68,9 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func (db *DB) recover() error {
+	if err := db.removeParts(); err != nil {
+		return err
+	}
 	trusted, err := db.trusted()
 	if err != nil {
 		return err
@@ -80,6 +89,22 @@ func (db *DB) recover() error {
 	}
 	if err := db.openRest(); err != nil {
 		return errors.Join(err, db.index.Close())
+	}
+	return nil
+}
+
+// removeParts removes files that were being made when the store ended.
+func (db *DB) removeParts() error {
+	entries, err := db.cfg.FS.ReadDir(db.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("read folder of the store: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), partEnd) {
+			if err := db.cfg.FS.Remove(db.path(e.Name())); err != nil {
+				return fmt.Errorf("remove what was never finished: %w", err)
+			}
+		}
 	}
 	return nil
 }
