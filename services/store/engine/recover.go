@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -80,14 +81,19 @@ func (db *DB) recover() error {
 			return err
 		}
 	}
-	// From here on the index is this boot's, and not closed cleanly.
-	if err := db.writeState(false); err != nil {
+	// From here on the index is not as it was closed; nor is it this boot's before it's known to be good: a start that
+	// dies of it is not repeated with it.
+	if err := db.writeState(opening); err != nil {
 		return err
 	}
 	if err := db.openIndex(); err != nil {
 		return err
 	}
-	if err := db.openRest(); err != nil {
+	err = db.openRest()
+	if err == nil {
+		err = db.writeState(db.cfg.Boot)
+	}
+	if err != nil {
 		return errors.Join(err, db.index.Close())
 	}
 	return nil
@@ -115,6 +121,7 @@ func (db *DB) openIndex() (err error) {
 	db.index, err = openBolt(db.path(indexName))
 	if err != nil {
 		db.cfg.Log.Warn("index can't be opened: made again from checkpoint and notes", "err", err)
+		db.Repaired = append(db.Repaired, "the index can't be opened: made again from checkpoint and notes")
 		if err := db.restore(); err != nil {
 			return err
 		}
@@ -234,8 +241,8 @@ func (db *DB) rebuild() error {
 	return db.openIndex()
 }
 
-// restore puts the newest checkpoint that can be opened in the index's place; none: an empty index, for the
-// notes then hold everything.
+// restore puts the newest checkpoint that is whole in the index's place, and removes those that aren't; none: an empty
+// index, for the notes then hold everything.
 func (db *DB) restore() error {
 	if err := os.Remove(db.path(indexName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("put index aside: %w", err)
@@ -245,15 +252,15 @@ func (db *DB) restore() error {
 		return err
 	}
 	for _, name := range slices.Backward(copies) {
-		if err := copyFile(db.path(name), db.path(indexName)); err != nil {
+		sum, err := copyFile(db.path(name), db.path(indexName))
+		if err != nil {
 			return fmt.Errorf("restore index: %w", err)
 		}
-		index, err := openBolt(db.path(indexName))
-		if err == nil {
-			return index.Close()
+		if fmt.Sprintf("%08x", sum) == sumOfName(name) {
+			return nil
 		}
-		db.cfg.Log.Warn("checkpoint can't be opened", "checkpoint", name, "err", err)
-		if err := os.Remove(db.path(indexName)); err != nil {
+		db.Repaired = append(db.Repaired, "checkpoint "+name+" is damaged: an older one is taken, and more notes")
+		if err := errors.Join(os.Remove(db.path(indexName)), os.Remove(db.path(name))); err != nil {
 			return err
 		}
 	}
@@ -280,16 +287,18 @@ func makeDir(name string, mode fs.FileMode) error {
 	return nil
 }
 
-func copyFile(from, to string) (err error) {
+// copyFile gives the copy's CRC-32C.
+func copyFile(from, to string) (sum uint32, err error) {
 	in, err := os.Open(from)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer in.Close()
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	crc := crc32.New(segment.Table)
+	_, err = io.Copy(io.MultiWriter(out, crc), in)
+	return crc.Sum32(), errors.Join(err, out.Close())
 }

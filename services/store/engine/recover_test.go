@@ -94,3 +94,75 @@ func TestUnfinishedFilesAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A start that fails, or dies, with the index open is not repeated with that index.
+func TestAFailedStartDoesNotTrustItsIndex(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := start(t, Config{Dir: dir, Boot: "one"})
+	mustPut(t, db, 1, 5)
+	db.stopForTest()
+	faulty := &disktest.Faulty{FS: disk.OS{}}
+	faulty.Fail(func(op, name string) error {
+		if op == "open" && strings.Contains(name, bodiesDir) {
+			return syscall.EIO
+		}
+		return nil
+	})
+	if _, err := Open(Config{Dir: dir, Boot: "one", FS: faulty}); err == nil {
+		t.Fatal("opened")
+	}
+	if trusted, err := (&DB{cfg: Config{Dir: dir, Boot: "one"}}).trusted(); trusted || err != nil {
+		t.Errorf("index trusted: %t, %v", trusted, err)
+	}
+	db = start(t, Config{Dir: dir, Boot: "one"})
+	mustHold(t, db, 1, 5)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bbolt's pages have no checksums: the index has one when it was closed, and each checkpoint.
+func TestADamagedIndexIsNotTaken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for boot := range 3 {
+		db := start(t, Config{Dir: dir, Boot: "one"})
+		mustPut(t, db, boot*10, boot*10+9)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copies, err := filepath.Glob(filepath.Join(dir, "checkpoint-*"))
+	if err != nil || len(copies) != 2 {
+		t.Fatal(copies, err)
+	}
+	value := []byte{0x10, 7, 0} // the account in a row
+	for _, damaged := range [][]string{{indexName}, {indexName, filepath.Base(copies[1])}} {
+		t.Run(strings.Join(damaged, " and "), func(t *testing.T) {
+			hit := copyTree(t, dir)
+			for _, name := range damaged {
+				b, err := os.ReadFile(filepath.Join(hit, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := bytes.LastIndex(b, value)
+				if at < 0 {
+					t.Fatal("no row to damage")
+				}
+				b[at+1] ^= 1
+				if err := os.WriteFile(filepath.Join(hit, name), b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db := start(t, Config{Dir: hit, Boot: "one"})
+			mustHold(t, db, 0, 29)
+			if len(db.Repaired) != len(damaged) || len(db.Damage) > 0 {
+				t.Errorf("repaired %q, damage %q", db.Repaired, db.Damage)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
