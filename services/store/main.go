@@ -144,6 +144,9 @@ func (s *Store) Serve(ctx context.Context, listeners map[string][]net.Listener) 
 // Admin gives the admin service to a program that opened the store itself.
 func (s *Store) Admin() contract.AdminService { return admin{s} }
 
+// Sweep lets go of what is over, for a program that opened the store itself.
+func (s *Store) Sweep(ctx context.Context) error { return s.sweep(ctx) }
+
 // stopTimeout is how long calls under way have at the end.
 const stopTimeout = 5 * time.Second
 

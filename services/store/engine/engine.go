@@ -62,6 +62,8 @@ type DB struct {
 
 	// Damage is what recovery found lost, in words; set once.
 	Damage []string
+	// Repaired is what recovery found damaged and made again without a loss, in words; set once.
+	Repaired []string
 }
 
 // call is one commit that waits.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -27,7 +28,6 @@ const (
 	stateName = "index.state"
 	bodiesDir = "bodies"
 	notesDir  = "notes"
-	partEnd   = ".part" // of a file that isn't whole yet
 )
 
 // Open opens the store in cfg.Dir, made when it isn't there, by the one rule of recovery: take the index if
@@ -51,6 +51,11 @@ func Open(cfg Config) (*DB, error) {
 	// The folder's group is those who read bodies by (segment, offset, length); all else is the store's alone.
 	if err := errors.Join(makeDir(cfg.Dir, 0o710), makeDir(db.path(bodiesDir), 0o750), makeDir(db.path(notesDir), 0o700)); err != nil {
 		return nil, err
+	}
+	// The folder's own name is durable only so, whoever made it, and however an earlier start ended. (Those in it become
+	// durable with the state.) Where the folder above is not the store's to open, who gave it this one has seen to it.
+	if err := cfg.FS.SyncDir(filepath.Dir(cfg.Dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("sync folder of %s: %w", cfg.Dir, err)
 	}
 	unlock, err := lock(db.path("lock"))
 	if err != nil {
@@ -77,31 +82,35 @@ func (db *DB) recover() error {
 			return err
 		}
 	}
-	// From here on the index is this boot's, and not closed cleanly.
-	if err := db.writeState(false); err != nil {
+	// From here on the index is not as it was closed; nor is it this boot's before it's known to be good: a start that
+	// dies of it is not repeated with it.
+	if err := db.writeState(opening); err != nil {
 		return err
 	}
 	if err := db.openIndex(); err != nil {
 		return err
 	}
-	if err := db.openRest(); err != nil {
+	err = db.openRest()
+	if err == nil {
+		err = db.writeState(db.cfg.Boot)
+	}
+	if err != nil {
 		return errors.Join(err, db.index.Close())
 	}
 	return nil
 }
 
-// removeParts removes copies of the index that a cut left unfinished.
+// removeParts removes files that were being made when the store ended.
 func (db *DB) removeParts() error {
 	entries, err := db.cfg.FS.ReadDir(db.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("read folder of the store: %w", err)
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), partEnd) {
-			continue
-		}
-		if err := db.cfg.FS.Remove(db.path(e.Name())); err != nil {
-			return fmt.Errorf("remove what was never finished: %w", err)
+		if strings.HasSuffix(e.Name(), partEnd) {
+			if err := db.cfg.FS.Remove(db.path(e.Name())); err != nil {
+				return fmt.Errorf("remove what was never finished: %w", err)
+			}
 		}
 	}
 	return nil
@@ -113,6 +122,7 @@ func (db *DB) openIndex() error {
 	index, err := openBolt(db.path(indexName))
 	if err != nil {
 		db.cfg.Log.Warn("index can't be opened: made again from checkpoint and notes", "err", err)
+		db.Repaired = append(db.Repaired, "the index can't be opened: made again from checkpoint and notes")
 		if err := db.restore(); err != nil {
 			return err
 		}
@@ -259,8 +269,8 @@ func (db *DB) rebuild() error {
 	return db.openIndex()
 }
 
-// restore puts the newest checkpoint that can be opened in the index's place; none: an empty index, for the
-// notes then hold everything. A copy gets the index's name when it is whole: this boot's index is trusted.
+// restore puts the newest checkpoint that is whole in the index's place, and removes those that aren't; none: an empty
+// index, for the notes then hold everything. A copy gets the index's name when it is whole: this boot's index is trusted.
 func (db *DB) restore() error {
 	copies, err := db.checkpoints()
 	if err != nil {
@@ -268,15 +278,18 @@ func (db *DB) restore() error {
 	}
 	part := db.path(indexName + partEnd)
 	for _, name := range slices.Backward(copies) {
-		if err := copyFile(db.cfg.FS, db.path(name), part); err != nil {
+		sum, err := copyFile(db.cfg.FS, db.path(name), part)
+		if err != nil {
 			return fmt.Errorf("restore index: %w", err)
 		}
-		index, err := openBolt(part)
-		if err == nil {
-			return errors.Join(index.Close(), db.cfg.FS.Rename(part, db.path(indexName)))
+		if fmt.Sprintf("%08x", sum) == sumOfName(name) {
+			if err := db.cfg.FS.Rename(part, db.path(indexName)); err != nil {
+				return fmt.Errorf("restore index: %w", err)
+			}
+			return nil
 		}
-		db.cfg.Log.Warn("checkpoint can't be opened", "checkpoint", name, "err", err)
-		if err := db.cfg.FS.Remove(part); err != nil {
+		db.Repaired = append(db.Repaired, "checkpoint "+name+" is damaged: an older one is taken, and more notes")
+		if err := errors.Join(db.cfg.FS.Remove(part), db.cfg.FS.Remove(db.path(name))); err != nil {
 			return err
 		}
 	}
@@ -306,16 +319,18 @@ func makeDir(name string, mode fs.FileMode) error {
 	return nil
 }
 
-func copyFile(fsys disk.FS, from, to string) (err error) {
+// copyFile gives the copy's CRC-32C.
+func copyFile(fsys disk.FS, from, to string) (sum uint32, err error) {
 	in, err := fsys.Open(from)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer in.Close()
 	out, err := fsys.CreatePrivate(to)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = io.Copy(io.NewOffsetWriter(out, 0), io.NewSectionReader(in, 0, math.MaxInt64))
-	return errors.Join(err, out.Close())
+	crc := crc32.New(segment.Table)
+	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(out, 0), crc), io.NewSectionReader(in, 0, math.MaxInt64))
+	return crc.Sum32(), errors.Join(err, out.Close())
 }
