@@ -20,7 +20,7 @@ var (
 	until = flag.Duration("until", 0, "how long runs with random seeds follow each other; 0: a fixed list of seeds")
 )
 
-var seeds = []uint64{1, 2, 3}
+var seeds = []uint64{3, 23}
 
 // TestWholePathUnderFaults gives mail to a provider and collects it from the box while everything between them fails now
 // and then. When that ends, the box recovers by itself: every mail has come to whose it is, and none twice.
