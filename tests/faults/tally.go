@@ -1,3 +1,5 @@
+// Package faults runs the whole path of mail, from provider to client, under random faults of processes, connections, disk
+// and settings, and counts what comes.
 package faults
 
 import (
@@ -5,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"postroom/tests/hosted"
@@ -164,9 +165,4 @@ func (t *Tally) Verdict() error {
 		errs = append(errs[:20:20], fmt.Errorf("and %d more", len(errs)-20))
 	}
 	return errors.Join(errs...)
-}
-
-// refusedAsWrong tells a refusal that has a client ask its user for another password.
-func refusedAsWrong(err error) bool {
-	return errors.Is(err, hosted.ErrRefused) && strings.Contains(err.Error(), "[AUTH]")
 }

@@ -1,14 +1,16 @@
-// Package faults runs the whole path of mail, from provider to client, under random faults of processes, connections, disk
-// and settings, and counts what comes.
+//go:build root
+
 package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -241,4 +243,9 @@ func pause(ctx context.Context, random *rand.Rand, least, most time.Duration) bo
 	case <-time.After(least + time.Duration(random.Int64N(int64(most-least)))):
 		return true
 	}
+}
+
+// refusedAsWrong tells a refusal that has a client ask its user for another password.
+func refusedAsWrong(err error) bool {
+	return errors.Is(err, hosted.ErrRefused) && strings.Contains(err.Error(), "[AUTH]")
 }
