@@ -73,7 +73,11 @@ func run(ctx context.Context, cfg Config, listeners map[string][]net.Listener) e
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		s.log.Warn("readiness is not told", "err", err)
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-s.db.Failed():
+		return s.db.Err() // at once: callers whose connections break ask the next process
+	}
 	stopServing()
 	running.Wait()
 	return s.Close()
@@ -145,6 +149,9 @@ func (s *Store) Serve(ctx context.Context, listeners map[string][]net.Listener) 
 
 // Admin gives the admin service to a program that opened the store itself.
 func (s *Store) Admin() contract.AdminService { return admin{s} }
+
+// Sweep lets go of what is over, for a program that opened the store itself.
+func (s *Store) Sweep(ctx context.Context) error { return s.sweep(ctx) }
 
 // stopTimeout is how long calls under way have at the end.
 const stopTimeout = 5 * time.Second

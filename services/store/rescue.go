@@ -16,6 +16,12 @@ import (
 // rescue brings back, where recovery found notes lost, the bodies that no row knows: each goes to the In Queue
 // of the account in its header. A mail may come twice by that, and none is missing.
 func (s *Store) rescue(ctx context.Context) error {
+	if len(s.db.Repaired) > 0 {
+		text := strings.Join(s.db.Repaired, "; ") + ". Nothing is lost by that, but the disk gives octets that were not written"
+		if err := s.keepCondition(ctx, true, contract.ConditionDamage, "index", text); err != nil {
+			return err
+		}
+	}
 	if len(s.db.Damage) == 0 {
 		return nil
 	}

@@ -60,6 +60,9 @@ func createMachineKey(name string) ([]byte, error) {
 	if err == nil {
 		err = syncDir(dir)
 	}
+	if err == nil {
+		err = syncDir(filepath.Dir(dir)) // the folder may be new, too
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make machine key: %w", err)
 	}

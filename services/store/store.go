@@ -28,8 +28,9 @@ type Config struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 
-	FS    disk.FS           // nil: the operating system's
-	Point func(name string) // see engine.Config
+	FS              disk.FS           // nil: the operating system's
+	Point           func(name string) // see engine.Config
+	CheckpointAfter int64             // see engine.Config
 }
 
 // Store is an open store. All methods may be called from many goroutines.
@@ -69,7 +70,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.secrets, err = newSecrets(key); err != nil {
 		return nil, err
 	}
-	s.db, err = engine.Open(engine.Config{Dir: cfg.Dir, Boot: cfg.Boot, FS: cfg.FS, Log: cfg.Log, Now: cfg.Now, Point: cfg.Point})
+	s.db, err = engine.Open(engine.Config{
+		Dir: cfg.Dir, Boot: cfg.Boot, FS: cfg.FS, Log: cfg.Log, Now: cfg.Now, Point: cfg.Point, CheckpointAfter: cfg.CheckpointAfter,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, err)
 	}

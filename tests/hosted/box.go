@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -145,16 +146,30 @@ func (b *Box) Down() {
 	b.cmd = nil
 }
 
-// Kill ends the whole box at once, as a crash does.
+// Kill ends the whole box at once, as a crash does. It returns when none of its processes is left.
 func (b *Box) Kill() {
 	b.t.Helper()
 	b.Admin.Close()
+	services := b.children()
 	if err := b.cmd.Process.Kill(); err != nil {
 		b.t.Fatal(err)
 	}
 	<-b.done
 	b.cmd.Wait() // its status is the kill
 	b.cmd = nil
+	// The kernel kills them with the supervisor, and one that hangs in a call holds its sockets and files a little longer.
+	for began := time.Now(); slices.ContainsFunc(services, lives); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > patience {
+			b.t.Fatalf("services outlive the box: %v", services)
+		}
+	}
+}
+
+// lives tells whether a process has not ended.
+func lives(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	return err == nil && !bytes.HasPrefix(rest, []byte("Z"))
 }
 
 func (b *Box) check() {
@@ -320,6 +335,21 @@ func Waiting(account string, messages uint64) func(*contract.GetStatusResponse) 
 // Pid gives the process of a service, 0 while it has none.
 func (b *Box) Pid(service string) int {
 	b.t.Helper()
+	for _, pid := range b.children() {
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			continue // it ended
+		}
+		if argv0, _, _ := bytes.Cut(cmdline, []byte{0}); string(argv0) == service {
+			return pid
+		}
+	}
+	return 0
+}
+
+// children gives the processes of the services.
+func (b *Box) children() (pids []int) {
+	b.t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		b.t.Fatal(err)
@@ -334,19 +364,13 @@ func (b *Box) Pid(service string) int {
 		if len(fields) < 2 || fields[1] != strconv.Itoa(b.cmd.Process.Pid) {
 			continue
 		}
-		cmdline, err := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
 		if err != nil {
-			continue
+			b.t.Fatal(err)
 		}
-		if argv0, _, _ := bytes.Cut(cmdline, []byte{0}); string(argv0) == service {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			return pid
-		}
+		pids = append(pids, pid)
 	}
-	return 0
+	return pids
 }
 
 // KillService ends one service's process at once, and tells whether there was one.

@@ -121,6 +121,8 @@ func (s *Session) body() []byte {
 		return nil
 	}
 	octets, err := io.ReadAll(s.c.DotReader(0))
-	s.err = err
+	if s.err = err; err != nil {
+		return nil // a body without its end is none
+	}
 	return octets
 }

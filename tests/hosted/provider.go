@@ -3,6 +3,7 @@ package hosted
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"postroom/tools/provider"
@@ -43,7 +44,10 @@ func Provider(t testing.TB) *provider.Provider {
 
 // Settings is a settings file of a box on free loopback ports, with profiles that lead to the provider: one host
 // by implicit TLS, the other by STLS.
-func Settings(p *provider.Provider) string {
+func Settings(p *provider.Provider) string { return SettingsBy(p.AddrTLS(), p.Addr(), p.CA()) }
+
+// SettingsBy is Settings where other addresses than the provider's own lead to it: one for implicit TLS, one for STLS.
+func SettingsBy(byTLS, plain netip.AddrPort, ca string) string {
 	return fmt.Sprintf(`
 [pop3]
 listen = ["127.0.0.1:0"]
@@ -66,7 +70,7 @@ tls = "stls"
 ca = '''
 %s'''
 min_interval = "0s"
-`, p.AddrTLS(), p.CA(), p.Addr(), p.CA())
+`, byTLS, ca, plain, ca)
 }
 
 // Verdict is the line that stands in front of a mail as it is served.

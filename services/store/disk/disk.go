@@ -13,6 +13,8 @@ import (
 type FS interface {
 	// Create makes a new file for reading and writing, mode 0640; it is an error when it exists.
 	Create(name string) (File, error)
+	// CreatePrivate makes a file for reading and writing, mode 0600; one that is there is emptied.
+	CreatePrivate(name string) (File, error)
 	// Open opens an existing file for reading and writing.
 	Open(name string) (File, error)
 	Rename(from, to string) error
@@ -42,10 +44,14 @@ type File interface {
 type OS struct{}
 
 func (OS) Create(name string) (File, error) {
-	return open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	return open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
 }
 
-func (OS) Open(name string) (File, error) { return open(name, os.O_RDWR) }
+func (OS) CreatePrivate(name string) (File, error) {
+	return open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+}
+
+func (OS) Open(name string) (File, error) { return open(name, os.O_RDWR, 0) }
 
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }
 
@@ -62,8 +68,8 @@ func (OS) SyncDir(name string) error {
 	return d.Sync()
 }
 
-func open(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag, 0o640)
+func open(name string, flag int, mode fs.FileMode) (File, error) {
+	f, err := os.OpenFile(name, flag, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,14 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+
+	"postroom/services/store/segment"
 
 	"go.etcd.io/bbolt"
 )
@@ -14,6 +18,7 @@ import (
 const (
 	checkpointStart = "checkpoint-"
 	checkpointEnd   = ".db"
+	partEnd         = ".part" // of a file that is being made
 	keepCheckpoints = 2
 )
 
@@ -45,12 +50,13 @@ func (db *DB) copyIfDue() {
 // checkpoint copies the index, synced and renamed, and removes what two checkpoints make needless. The copy
 // is of sequence or of a later commit.
 func (db *DB) checkpoint(sequence uint64) error {
-	name := fmt.Sprintf("%s%020d%s", checkpointStart, sequence, checkpointEnd)
-	part := db.path(name + ".part")
-	if err := db.copyIndex(part); err != nil {
-		return errors.Join(fmt.Errorf("checkpoint: %w", err), os.Remove(part))
+	part := db.path(fmt.Sprintf("%s%020d%s", checkpointStart, sequence, partEnd))
+	sum, err := db.copyIndex(part)
+	if err != nil {
+		return errors.Join(fmt.Errorf("checkpoint: %w", err), db.cfg.FS.Remove(part))
 	}
-	if err := os.Rename(part, db.path(name)); err != nil {
+	name := fmt.Sprintf("%s%020d-%08x%s", checkpointStart, sequence, sum, checkpointEnd)
+	if err := db.cfg.FS.Rename(part, db.path(name)); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := db.cfg.FS.SyncDir(db.cfg.Dir); err != nil {
@@ -59,21 +65,23 @@ func (db *DB) checkpoint(sequence uint64) error {
 	return db.prune()
 }
 
-func (db *DB) copyIndex(name string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// copyIndex gives the copy's CRC-32C, too.
+func (db *DB) copyIndex(name string) (sum uint32, err error) {
+	f, err := db.cfg.FS.CreatePrivate(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	crc := crc32.New(segment.Table)
 	db.mu.RLock()
 	err = db.index.View(func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(f)
+		_, err := tx.WriteTo(io.MultiWriter(io.NewOffsetWriter(f, 0), crc))
 		return err
 	})
 	db.mu.RUnlock()
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	return crc.Sum32(), errors.Join(err, f.Close())
 }
 
 // prune removes checkpoints but two, and notes older than both.
@@ -105,8 +113,9 @@ func (db *DB) checkpoints() ([]string, error) {
 	return names, nil
 }
 
+// A checkpoint's name: checkpoint-SEQUENCE-SUM.db, with its CRC-32C in hexadecimal (bbolt's pages have none).
 func sequenceOfName(name string) uint64 {
-	digits := strings.TrimSuffix(strings.TrimPrefix(name, checkpointStart), checkpointEnd)
+	digits, _, _ := strings.Cut(strings.TrimPrefix(name, checkpointStart), "-")
 	n, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil {
 		return 0
@@ -114,8 +123,17 @@ func sequenceOfName(name string) uint64 {
 	return n
 }
 
-// The state file says whether the index may be taken: "clean" after a clean stop, else the boot that wrote it.
-const clean = "clean"
+func sumOfName(name string) string {
+	_, sum, _ := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(name, checkpointEnd), checkpointStart), "-")
+	return sum
+}
+
+// The state file says whether the index may be taken: after a clean stop "clean" and the index's CRC-32C, else the boot
+// that wrote it, or that it is being opened and may not.
+const (
+	clean   = "clean "
+	opening = "opening"
+)
 
 func (db *DB) trusted() (bool, error) {
 	b, err := os.ReadFile(db.path(stateName))
@@ -129,26 +147,47 @@ func (db *DB) trusted() (bool, error) {
 		return false, nil // there is nothing to take
 	}
 	state := strings.TrimSpace(string(b))
-	return state == clean || db.cfg.Boot != "" && state == db.cfg.Boot, nil
+	want, closed := strings.CutPrefix(state, clean)
+	if !closed {
+		return db.cfg.Boot != "" && state == db.cfg.Boot, nil
+	}
+	sum, err := db.sumOfIndex()
+	if err != nil {
+		return false, err
+	}
+	if fmt.Sprintf("%08x", sum) != want {
+		db.Repaired = append(db.Repaired, "the index is not as it was left: made again from checkpoint and notes")
+		return false, nil
+	}
+	return true, nil
 }
 
-func (db *DB) writeState(closed bool) error {
-	state := db.cfg.Boot
-	if closed {
-		state = clean
+func (db *DB) sumOfIndex() (uint32, error) {
+	f, err := os.Open(db.path(indexName))
+	if err != nil {
+		return 0, fmt.Errorf("read index: %w", err)
 	}
-	part := db.path(stateName + ".part")
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	defer f.Close()
+	crc := crc32.New(segment.Table)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{crc}, f, make([]byte, 1<<20)); err != nil {
+		return 0, fmt.Errorf("read index: %w", err)
+	}
+	return crc.Sum32(), nil
+}
+
+func (db *DB) writeState(state string) error {
+	part := db.path(stateName + partEnd)
+	f, err := db.cfg.FS.CreatePrivate(part)
 	if err != nil {
 		return fmt.Errorf("write state of the index: %w", err)
 	}
-	_, err = f.WriteString(state + "\n")
+	_, err = f.WriteAt([]byte(state+"\n"), 0)
 	if err == nil {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(part, db.path(stateName))
+		err = db.cfg.FS.Rename(part, db.path(stateName))
 	}
 	if err == nil {
 		err = db.cfg.FS.SyncDir(db.cfg.Dir)
@@ -164,5 +203,9 @@ func (db *DB) closeIndex() error {
 	if err := errors.Join(db.index.Sync(), db.index.Close()); err != nil {
 		return fmt.Errorf("close index: %w", err)
 	}
-	return db.writeState(true)
+	sum, err := db.sumOfIndex()
+	if err != nil {
+		return err
+	}
+	return db.writeState(fmt.Sprintf("%s%08x", clean, sum))
 }

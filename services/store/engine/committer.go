@@ -19,13 +19,23 @@ func (db *DB) run() {
 		select {
 		case c := <-db.calls:
 			db.commit(db.gather(c))
+			if db.err != nil {
+				close(db.failed)
+				<-db.stop
+				db.finishCopy()
+				return
+			}
 			db.copyIfDue()
 		case <-db.stop:
-			if db.copying != nil {
-				<-db.copying
-			}
+			db.finishCopy()
 			return
 		}
+	}
+}
+
+func (db *DB) finishCopy() {
+	if db.copying != nil {
+		<-db.copying
 	}
 }
 
@@ -105,6 +115,9 @@ func (db *DB) commit(b *batch) {
 	} else {
 		err = db.writeNote(t, tx)
 	}
+	if db.err != nil {
+		return
+	}
 	if err != nil {
 		b.refuse(err)
 		return
@@ -182,8 +195,8 @@ func (db *DB) writeNote(t *Txn, tx *bbolt.Tx) error {
 	if err := tx.Commit(); err != nil {
 		db.cfg.Log.Error("index doesn't take a commit: made again from checkpoint and notes", "err", err)
 		if err := db.rebuild(); err != nil {
-			// The note has happened and no row shows it: only a start can go on from here.
-			panic(fmt.Errorf("index can't be made again: %w", err))
+			db.err = fmt.Errorf("index can't be made again: %w", err)
+			return nil
 		}
 	}
 	db.point("index-applied")

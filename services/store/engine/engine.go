@@ -46,6 +46,8 @@ type DB struct {
 	calls  chan *calls
 	done   chan struct{} // closed when the committer has ended
 	stop   chan struct{}
+	failed chan struct{} // closed when the index can't be made again; err is set before
+	err    error
 	unlock func() error
 
 	mu    sync.RWMutex // guards the pointer: a rebuilt index is another one
@@ -60,6 +62,8 @@ type DB struct {
 
 	// Damage is what recovery found lost, in words; set once.
 	Damage []string
+	// Repaired is what recovery found damaged and made again without a loss, in words; set once.
+	Repaired []string
 }
 
 // Call is what a commit is asked for: to append bodies and to make the row changes that Plan asks for.
@@ -161,12 +165,22 @@ func (db *DB) Open(number uint32) (disk.File, error) { return db.bodies.Reader(n
 // Free gives the octets that may still be taken on the data partition, and its size.
 func (db *DB) Free() (free, size uint64, err error) { return db.cfg.FS.Free(db.cfg.Dir) }
 
+// Failed is closed when the index could be neither written nor made again. A note has happened then that no row shows: calls
+// under way are not answered any more, and only a start can go on from here. Err says why.
+func (db *DB) Failed() <-chan struct{} { return db.failed }
+
+// Err is what Failed is closed for.
+func (db *DB) Err() error { return db.err }
+
 // Close ends the committer, makes a checkpoint and closes the index cleanly.
 func (db *DB) Close() error {
 	close(db.stop)
 	<-db.done
 	db.notes.Retire()
 	db.bodies.Retire()
+	if db.err != nil {
+		return errors.Join(db.err, db.unlock())
+	}
 	err := db.checkpoint(db.sequence)
 	return errors.Join(err, db.closeIndex(), db.unlock())
 }

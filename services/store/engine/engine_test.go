@@ -205,49 +205,54 @@ func TestFailingDisk(t *testing.T) {
 		{"write", bodiesDir}, {"sync", bodiesDir}, {"write", notesDir}, {"sync", notesDir},
 		{"create", bodiesDir}, {"create", notesDir}, {"syncdir", bodiesDir}, {"syncdir", notesDir},
 	} {
-		t.Run(c.op+" of "+c.part, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			faulty := &disktest.Faulty{FS: disk.OS{}}
-			db := start(t, Config{Dir: dir, Boot: "one", FS: faulty})
-			if c.op == "write" || c.op == "sync" { // else the first commit is the one that makes files
-				mustPut(t, db, 1, 3)
-			}
-			faulty.Fail(func(op, name string) error {
-				if op == c.op && strings.Contains(name, c.part) {
-					return syscall.EIO
-				}
-				return nil
-			})
-			for i := 4; i <= 5; i++ {
-				if err := put(db, i); !errors.Is(err, contract.ErrUnavailable) || !errors.Is(err, syscall.EIO) {
-					t.Errorf("put %d on a failing disk: got %v, want ErrUnavailable and EIO", i, err)
-				}
-			}
-			faulty.Fail(nil)
-			mustPut(t, db, 6, 8)
-			killed := copyTree(t, dir)
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
-			}
-			again := start(t, Config{Dir: killed, Boot: "two"})
-			if c.op == "write" || c.op == "sync" {
-				mustHold(t, again, 1, 3)
-			}
-			mustHold(t, again, 6, 8)
-			for i := 4; i <= 5; i++ {
-				if holds(t, again, i) {
-					t.Errorf("row %d was refused and is there", i)
-				}
-			}
-			if len(again.Damage) > 0 {
-				t.Errorf("damage %v", again.Damage)
-			}
-			if err := again.Close(); err != nil {
-				t.Fatal(err)
-			}
-		})
+		testFailingDisk(t, c.op, c.part, syscall.EIO)
+		testFailingDisk(t, c.op, c.part, syscall.ENOSPC)
 	}
+}
+
+func testFailingDisk(t *testing.T, op, part string, errno syscall.Errno) {
+	t.Run(fmt.Sprintf("%v at %s of %s", errno, op, part), func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		faulty := &disktest.Faulty{FS: disk.OS{}}
+		db := start(t, Config{Dir: dir, Boot: "one", FS: faulty})
+		if op == "write" || op == "sync" { // else the first commit is the one that makes files
+			mustPut(t, db, 1, 3)
+		}
+		faulty.Fail(func(o, name string) error {
+			if o == op && strings.Contains(name, part) {
+				return errno
+			}
+			return nil
+		})
+		for i := 4; i <= 5; i++ {
+			if err := put(db, i); !errors.Is(err, contract.ErrUnavailable) || !errors.Is(err, errno) {
+				t.Errorf("put %d on a failing disk: got %v, want ErrUnavailable and %v", i, err, errno)
+			}
+		}
+		faulty.Fail(nil)
+		mustPut(t, db, 6, 8)
+		killed := copyTree(t, dir)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := start(t, Config{Dir: killed, Boot: "two"})
+		if op == "write" || op == "sync" {
+			mustHold(t, again, 1, 3)
+		}
+		mustHold(t, again, 6, 8)
+		for i := 4; i <= 5; i++ {
+			if holds(t, again, i) {
+				t.Errorf("row %d was refused and is there", i)
+			}
+		}
+		if len(again.Damage) > 0 {
+			t.Errorf("damage %v", again.Damage)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // A call that fails takes back its own changes, not its neighbours'.

@@ -4,12 +4,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"postroom/services/store/disk"
@@ -44,10 +47,15 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.CheckpointAfter == 0 {
 		cfg.CheckpointAfter = 64 << 20
 	}
-	db := &DB{cfg: cfg, calls: make(chan *calls, maxBatchCalls), done: make(chan struct{}), stop: make(chan struct{})}
+	db := &DB{cfg: cfg, calls: make(chan *calls, maxBatchCalls), done: make(chan struct{}), stop: make(chan struct{}), failed: make(chan struct{})}
 	// The folder's group is those who read bodies by (segment, offset, length); all else is the store's alone.
 	if err := errors.Join(makeDir(cfg.Dir, 0o710), makeDir(db.path(bodiesDir), 0o750), makeDir(db.path(notesDir), 0o700)); err != nil {
 		return nil, err
+	}
+	// The folder's own name is durable only so, whoever made it, and however an earlier start ended. (Those in it become
+	// durable with the state.) Where the folder above is not the store's to open, who gave it this one has seen to it.
+	if err := cfg.FS.SyncDir(filepath.Dir(cfg.Dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("sync folder of %s: %w", cfg.Dir, err)
 	}
 	unlock, err := lock(db.path("lock"))
 	if err != nil {
@@ -62,6 +70,9 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func (db *DB) recover() error {
+	if err := db.removeParts(); err != nil {
+		return err
+	}
 	trusted, err := db.trusted()
 	if err != nil {
 		return err
@@ -71,32 +82,55 @@ func (db *DB) recover() error {
 			return err
 		}
 	}
-	// From here on the index is this boot's, and not closed cleanly.
-	if err := db.writeState(false); err != nil {
+	// From here on the index is not as it was closed; nor is it this boot's before it's known to be good: a start that
+	// dies of it is not repeated with it.
+	if err := db.writeState(opening); err != nil {
 		return err
 	}
 	if err := db.openIndex(); err != nil {
 		return err
 	}
-	if err := db.openRest(); err != nil {
+	err = db.openRest()
+	if err == nil {
+		err = db.writeState(db.cfg.Boot)
+	}
+	if err != nil {
 		return errors.Join(err, db.index.Close())
+	}
+	return nil
+}
+
+// removeParts removes files that were being made when the store ended.
+func (db *DB) removeParts() error {
+	entries, err := db.cfg.FS.ReadDir(db.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("read folder of the store: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), partEnd) {
+			if err := db.cfg.FS.Remove(db.path(e.Name())); err != nil {
+				return fmt.Errorf("remove what was never finished: %w", err)
+			}
+		}
 	}
 	return nil
 }
 
 // openIndex opens the index and applies the notes behind it. An index that can't be opened is put aside for
 // the newest checkpoint.
-func (db *DB) openIndex() (err error) {
-	db.index, err = openBolt(db.path(indexName))
+func (db *DB) openIndex() error {
+	index, err := openBolt(db.path(indexName))
 	if err != nil {
 		db.cfg.Log.Warn("index can't be opened: made again from checkpoint and notes", "err", err)
+		db.Repaired = append(db.Repaired, "the index can't be opened: made again from checkpoint and notes")
 		if err := db.restore(); err != nil {
 			return err
 		}
-		if db.index, err = openBolt(db.path(indexName)); err != nil {
+		if index, err = openBolt(db.path(indexName)); err != nil {
 			return fmt.Errorf("open index: %w", err)
 		}
 	}
+	db.index = index // until here readers have the old one, closed, and its errors
 	if err := db.replay(); err != nil {
 		return errors.Join(err, db.index.Close())
 	}
@@ -110,6 +144,9 @@ func openBolt(name string) (index *bbolt.DB, err error) {
 			err = fmt.Errorf("open %s: %v", filepath.Base(name), p)
 		}
 	}()
+	if err := checkLength(name); err != nil {
+		return nil, err
+	}
 	index, err = bbolt.Open(name, 0o600, &bbolt.Options{
 		NoSync: true, NoGrowSync: true, NoFreelistSync: true,
 		FreelistType:    bbolt.FreelistMapType,
@@ -131,6 +168,29 @@ func openBolt(name string) (index *bbolt.DB, err error) {
 		return nil, errors.Join(err, index.Close())
 	}
 	return index, nil
+}
+
+// checkLength looks whether all pages of a bbolt file are there, before one is touched: a page behind the file's end ends
+// the process, which a start would do over and over. A file that isn't there, or empty, will be made.
+func checkLength(name string) error {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	index, err := bbolt.Open(name, 0o600, &bbolt.Options{ReadOnly: true, Timeout: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	err = index.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return fmt.Errorf("open %s: %d octets of %d are there", filepath.Base(name), info.Size(), tx.Size())
+		}
+		return nil
+	})
+	return errors.Join(err, index.Close())
 }
 
 // replayBatch is how many notes are applied in one bbolt transaction.
@@ -209,28 +269,32 @@ func (db *DB) rebuild() error {
 	return db.openIndex()
 }
 
-// restore puts the newest checkpoint that can be opened in the index's place; none: an empty index, for the
-// notes then hold everything.
+// restore puts the newest checkpoint that is whole in the index's place, and removes those that aren't; none: an empty
+// index, for the notes then hold everything. A copy gets the index's name when it is whole: this boot's index is trusted.
 func (db *DB) restore() error {
-	if err := os.Remove(db.path(indexName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("put index aside: %w", err)
-	}
 	copies, err := db.checkpoints()
 	if err != nil {
 		return err
 	}
+	part := db.path(indexName + partEnd)
 	for _, name := range slices.Backward(copies) {
-		if err := copyFile(db.path(name), db.path(indexName)); err != nil {
+		sum, err := copyFile(db.cfg.FS, db.path(name), part)
+		if err != nil {
 			return fmt.Errorf("restore index: %w", err)
 		}
-		index, err := openBolt(db.path(indexName))
-		if err == nil {
-			return index.Close()
+		if fmt.Sprintf("%08x", sum) == sumOfName(name) {
+			if err := db.cfg.FS.Rename(part, db.path(indexName)); err != nil {
+				return fmt.Errorf("restore index: %w", err)
+			}
+			return nil
 		}
-		db.cfg.Log.Warn("checkpoint can't be opened", "checkpoint", name, "err", err)
-		if err := os.Remove(db.path(indexName)); err != nil {
+		db.Repaired = append(db.Repaired, "checkpoint "+name+" is damaged: an older one is taken, and more notes")
+		if err := errors.Join(db.cfg.FS.Remove(part), db.cfg.FS.Remove(db.path(name))); err != nil {
 			return err
 		}
+	}
+	if err := db.cfg.FS.Remove(db.path(indexName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("put index aside: %w", err)
 	}
 	return nil
 }
@@ -255,16 +319,18 @@ func makeDir(name string, mode fs.FileMode) error {
 	return nil
 }
 
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
+// copyFile gives the copy's CRC-32C.
+func copyFile(fsys disk.FS, from, to string) (sum uint32, err error) {
+	in, err := fsys.Open(from)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	out, err := fsys.CreatePrivate(to)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	crc := crc32.New(segment.Table)
+	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(out, 0), crc), io.NewSectionReader(in, 0, math.MaxInt64))
+	return crc.Sum32(), errors.Join(err, out.Close())
 }

@@ -24,6 +24,9 @@ func (d Damage) String() string { return fmt.Sprintf("notes file %d at %d: %s", 
 // whole in the last file with none whole behind it: a note is synced before the next is written, so only the
 // last can be torn. A record that isn't whole anywhere else was whole once: it is skipped and told. ErrVersion
 // ends the replay, and so does an error of apply.
+//
+// The last note's process may have died before its sync. From here on it has happened, so it's made durable: after an
+// error of that, nothing may be seen of it.
 func Replay(fsys disk.FS, dir string, after uint64, apply func(sequence uint64, payload []byte) error) (last uint64, damage []Damage, err error) {
 	files, err := list(fsys, dir)
 	if err != nil {
@@ -38,6 +41,7 @@ func Replay(fsys disk.FS, dir string, after uint64, apply func(sequence uint64, 
 		contents = append(contents, c)
 	}
 	last = after
+	var tail place
 	for i, c := range contents {
 		voidFrom := uint64(math.MaxUint64)
 		for _, later := range contents[i+1:] {
@@ -53,13 +57,40 @@ func Replay(fsys disk.FS, dir string, after uint64, apply func(sequence uint64, 
 		}
 		// Where the next file's header is damaged, it is not known what this one ends with.
 		endKnown := i+1 < len(contents) && contents[i+1].whole
-		d, err := c.replay(&last, voidFrom, endKnown, apply)
+		d, err := c.replay(&last, &tail, voidFrom, endKnown, apply)
 		damage = append(damage, d...)
 		if err != nil {
 			return last, damage, err
 		}
 	}
+	if err := tail.secure(fsys, dir); err != nil {
+		return last, damage, fmt.Errorf("make note %d durable: %w", last, err)
+	}
 	return last, damage, nil
+}
+
+// place is where a record stands.
+type place struct {
+	file   uint32 // 0: nowhere
+	at     int64
+	octets []byte
+}
+
+// secure writes the record once more to its place, and syncs it. A sync alone could say that all is well: after one that
+// failed, the kernel takes octets for written that no disk has.
+func (p place) secure(fsys disk.FS, dir string) error {
+	if p.file == 0 {
+		return nil
+	}
+	f, err := fsys.Open(path(dir, p.file))
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(p.octets, p.at)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // content is a file of notes.
@@ -111,7 +142,7 @@ func (c *content) load(fsys disk.FS, dir string) error {
 	return nil
 }
 
-func (c *content) replay(last *uint64, voidFrom uint64, endKnown bool, apply func(uint64, []byte) error) (damage []Damage, err error) {
+func (c *content) replay(last *uint64, tail *place, voidFrom uint64, endKnown bool, apply func(uint64, []byte) error) (damage []Damage, err error) {
 	at := min(fileHeaderSize, len(c.octets))
 	for {
 		r, err := c.record(at)
@@ -127,6 +158,7 @@ func (c *content) replay(last *uint64, voidFrom uint64, endKnown bool, apply fun
 			at = next
 			continue
 		}
+		begin := at
 		at += recordHeaderSize + len(r.payload)
 		if r.sequence >= voidFrom {
 			break
@@ -140,7 +172,7 @@ func (c *content) replay(last *uint64, voidFrom uint64, endKnown bool, apply fun
 		if err := apply(r.sequence, r.payload); err != nil {
 			return damage, fmt.Errorf("apply note %d: %w", r.sequence, err)
 		}
-		*last = r.sequence
+		*last, *tail = r.sequence, place{c.number, int64(begin), c.octets[begin:at]}
 	}
 	if endKnown && *last+1 < voidFrom {
 		if len(damage) == 0 {

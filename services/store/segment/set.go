@@ -239,7 +239,8 @@ func (s *Set) Reader(number uint32) (disk.File, error) {
 	return f, nil
 }
 
-// Punch gives the octets [from, to) of a segment back to the file system.
+// Punch gives the octets [from, to) of a segment back to the file system, durably: a body that comes back when no row knows
+// it any more would be punched by nobody.
 func (s *Set) Punch(number uint32, from, to uint64) error {
 	f, err := s.Reader(number)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -248,7 +249,11 @@ func (s *Set) Punch(number uint32, from, to uint64) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Punch(int64(from), int64(to-from)), f.Close())
+	err = f.Punch(int64(from), int64(to-from))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Remove removes a segment that holds nothing any more and is not being written. It may be gone already.

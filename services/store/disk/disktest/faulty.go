@@ -40,6 +40,13 @@ func (f *Faulty) Create(name string) (disk.File, error) {
 	return f.wrap(f.FS.Create(name))(name)
 }
 
+func (f *Faulty) CreatePrivate(name string) (disk.File, error) {
+	if err := f.ask("create", name); err != nil {
+		return nil, err
+	}
+	return f.wrap(f.FS.CreatePrivate(name))(name)
+}
+
 func (f *Faulty) Open(name string) (disk.File, error) {
 	if err := f.ask("open", name); err != nil {
 		return nil, err
