@@ -96,6 +96,7 @@ func (s *service) session(ctx context.Context, settings *settings.Settings, a *c
 		return none, err
 	}
 	s.refusals.judge(string(a.Id), nil, time.Now())
+	s.lockStep.apply(string(a.Id), c, time.Now())
 	after, deletes := settings.Provider(login.Host).Delete.After()
 	result, err := transfer.Run(ctx, c, transfer.Config{
 		Store: s.store, Puts: s.puts, Account: a.Id, Login: login.Login, Host: login.Host, Budget: s.budget,
@@ -105,6 +106,7 @@ func (s *service) session(ctx context.Context, settings *settings.Settings, a *c
 	})
 	if ctx.Err() == nil {
 		s.drops.judge(string(a.Id), result.Broke)
+		s.lockStep.judge(string(a.Id), c, err, time.Now())
 	}
 	return result, err
 }

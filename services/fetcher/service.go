@@ -32,6 +32,7 @@ type service struct {
 	locks    locks
 	refusals refusals
 	drops    drops
+	lockStep lockStep
 }
 
 func newService(store *contract.Client[contract.FetcherService], dialer provider.Dialer, log *slog.Logger) *service {

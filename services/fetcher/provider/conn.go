@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type Conn struct {
 	capa     map[string]string // command word in capitals: the rest of the line; nil: no CAPA
 	lockStep bool              // PIPELINING isn't used
 	waiting  []string          // command words that were sent and not yet answered, oldest first
+	ahead    bool              // a command was sent before the one in front of it was answered
 
 	password wire.Secret // that was sent; masked in what comes
 }
@@ -61,6 +63,9 @@ func (c *Conn) Window() int {
 // LockStep makes Window 1: some offer PIPELINING and lose what comes before they answered (RFC 2449 §6.6).
 func (c *Conn) LockStep() { c.lockStep = true }
 
+// Stuck tells whether an error of this session is that of a provider that fell silent when it was sent commands ahead.
+func (c *Conn) Stuck(err error) bool { return c.ahead && errors.Is(err, os.ErrDeadlineExceeded) }
+
 // Close drops the session: what DELE marked stays at the provider.
 func (c *Conn) Close() error {
 	c.unctx()
@@ -72,6 +77,7 @@ func (c *Conn) send(word, command, shown string) error {
 	if err := c.wire.WriteLine(command); err != nil {
 		return c.failed("send "+word, err)
 	}
+	c.ahead = c.ahead || len(c.waiting) > 0
 	c.waiting = append(c.waiting, word)
 	c.log.Debug("sent", "line", shown)
 	return nil
