@@ -110,6 +110,34 @@ func (s *session) claimed(rows []*row, e provider.Entry, fits bool) bool {
 	return false
 }
 
+// displaced finds a row that knows these bytes, and whose own number gave others in this session: what an earlier one
+// stored under that name was this mail all along.
+func (s *session) displaced(rows []*row) *row {
+	for _, r := range rows {
+		if number := s.listed(r); r.stored() && !r.taken && number != 0 && s.at[number] != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// resolve looks again, once all is retrieved, at mails whose bytes another number was to be asked for: where that one gave
+// others, it's this mail that is stored.
+func (s *session) resolve() {
+	for _, m := range s.seen {
+		if !m.twin && !m.unsure || len(s.groups[m.key]) > 1 {
+			continue
+		}
+		if r := s.displaced(s.ledger.byKey[m.key]); r != nil {
+			r.taken, m.known = true, r
+			m.twin, m.unsure = false, false
+			if m.doubt != nil {
+				m.doubt.taken = false
+			}
+		}
+	}
+}
+
 // listed gives the number that has a row's UIDL for its own; 0: none has.
 func (s *session) listed(r *row) int { return s.numbers[r.uidl] }
 

@@ -23,6 +23,7 @@ type doomed struct {
 // DELE_ACKED of them.
 func (s *session) remove(ctx context.Context) error {
 	s.unseen = s.notSeen()
+	s.resolve()
 	marks, freed := s.findings()
 	list := s.doomed()
 	held := s.twins()

@@ -10,6 +10,8 @@ import (
 //
 //	its bytes are known             it's that mail. Were they in doubt, they are proved now
 //	another number gave the same    a twin: nothing is stored, until both give them again
+//	they are another number's,      it was this mail all along
+//	which gives others now
 //	it was in doubt, or left        whole now: it takes that place. Else it's one more version
 //	it's stored, and comes short    it stays there: the next session may know it again
 //	else                            a new mail; held, where its length isn't what LIST says or it's empty
@@ -18,14 +20,25 @@ func (s *session) settle(ctx context.Context, e provider.Entry, c *content) erro
 	m := &seen{entry: e, key: key, content: c, fits: s.sizes.fit(e, c)}
 	whole := s.sizes.whole(e, c, m.fits)
 	r := s.byBytes(rows, e)
-	if r == nil && (len(s.groups[key]) > 0 || s.claimed(rows, e, m.fits)) {
-		m.twin = true
-		return s.keep(ctx, m)
-	}
 	if r == nil {
+		named := s.byName(e, c, whole)
+		doubted := named != nil && named.heldForSize()
 		m.fresh = true
-		if r = s.byName(e, c, whole); r == nil && !whole {
-			r = s.cutShort(e, c)
+		switch twin := len(s.groups[key]) > 0 || s.claimed(rows, e, m.fits); {
+		case twin && doubted: // it still is: one more version, which another session may prove
+			named.taken = true
+			return s.put(ctx, m, named, true)
+		case twin:
+			m.twin = true
+			return s.keep(ctx, m)
+		case doubted:
+			r = named
+		default:
+			if r = s.displaced(rows); r != nil {
+				m.fresh = false
+			} else if r = named; r == nil && !whole {
+				r = s.cutShort(e, c)
+			}
 		}
 	}
 	if r != nil {
@@ -40,7 +53,7 @@ func (s *session) settle(ctx context.Context, e provider.Entry, c *content) erro
 		case other == nil:
 			return s.put(ctx, m, r, false)
 		case !known:
-			m.unsure = true
+			m.unsure, m.doubt = true, r
 		default:
 			// The original's number gives other bytes now: these were this mail's all along.
 			other.taken, r.taken, m.known = true, false, other

@@ -114,6 +114,7 @@ type seen struct {
 
 	twin    bool // another number gave the same bytes: to be held until both are seen again
 	unsure  bool // held, and still to be seen beside the mail that it's a twin of
+	doubt   *row // where unsure: that it's held by
 	release bool // known is HELD for its size, and these bytes came a second time: they are the truth
 	stays   bool // the copy at the provider may be better than what is stored, or is the only one
 	fresh   bool // no earlier session saw these bytes
