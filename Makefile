@@ -51,8 +51,9 @@ fuzz: needs ## run every fuzz target for FUZZ_TIME
 	    echo "$$(dirname $$f) $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) ./$$(dirname $$f) || exit 1; done; done
 
 MINUTES ?= 30
-soak: needs ## kill services during fetches, for MINUTES
-	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 ./tests/kill -kills $$(($(MINUTES) * 20))
+soak: needs ## kill services during fetches, and cut the power under the store's files, for MINUTES
+	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 ./tests/kill -kills $$(($(MINUTES) * 10))
+	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 -tags root $(AS_ROOT) ./tests/powercut -minutes $$(($(MINUTES) / 2)) -cuts 5000 -rounds $(MINUTES)
 
 generate: needs ## make generated files anew
 	@mkdir -p $(TOOLS)
