@@ -97,6 +97,8 @@ var damages = []struct {
 	}},
 }
 
+const notesFiles = "store/notes/*.log"
+
 // TestDamage changes a random sector of each kind of file: no wrong octets are shown, no mail is missing but one whose own
 // record was hit, and what is damaged is said.
 func TestDamage(t *testing.T) {
@@ -104,7 +106,7 @@ func TestDamage(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	killed, stopped := live(t)
 	for state, l := range map[string]lived{"killed": killed, "stopped": stopped} {
-		for _, kind := range []string{"store/bodies/*.seg", "store/notes/*.log", "store/index.db", "store/checkpoint-*.db", "store/index.state"} {
+		for _, kind := range []string{"store/bodies/*.seg", notesFiles, "store/index.db", "store/checkpoint-*.db", "store/index.state"} {
 			for n, damage := range damages {
 				t.Run(state+", "+damage.name+" in "+filepath.Base(kind), func(t *testing.T) {
 					t.Parallel()
@@ -141,6 +143,9 @@ func (l lived) hit(t *testing.T, kind string, random *rand.Rand, damage func([]b
 	}
 	from := random.IntN(used) / sector * sector
 	to := min(from+sector, len(b))
+	if last := bytes.LastIndex(b, []byte("PRnt")); kind == notesFiles && name == names[len(names)-1] && to > last {
+		return // the last note: its damage is a cut's torn write, for all that anyone can tell
+	}
 	before := bytes.Clone(b)
 	damage(b[from:to], random)
 	if err := os.WriteFile(name, b, 0o640); err != nil {
