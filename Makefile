@@ -51,9 +51,10 @@ fuzz: needs ## run every fuzz target for FUZZ_TIME
 	    echo "$$(dirname $$f) $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) ./$$(dirname $$f) || exit 1; done; done
 
 MINUTES ?= 30
-soak: needs ## kill services during fetches, then the whole path under random faults, for MINUTES in all
-	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 ./tests/kill -kills $$(($(MINUTES) * 10))
-	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 -v -race -tags root $(AS_ROOT) ./tests/faults -last 1m -until $$(($(MINUTES) * 30))s
+soak: needs ## kill services, put faults into everything, cut the power under the store's files and the guest's, for MINUTES in all
+	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 ./tests/kill -kills $$(($(MINUTES) * 5))
+	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 -v -race -tags root $(AS_ROOT) ./tests/faults -last 1m -until $$(($(MINUTES) * 15))s
+	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 -tags root $(AS_ROOT) ./tests/powercut -minutes $$(($(MINUTES) / 4)) -cuts 5000 -rounds $(MINUTES)
 
 generate: needs ## make generated files anew
 	@mkdir -p $(TOOLS)
