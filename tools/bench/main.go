@@ -139,6 +139,7 @@ var benches = []struct {
 	{"logins", benchLogins},
 	{"mix", benchMix},
 	{"fetch", benchFetch},
+	{"sessions", benchSessions},
 }
 
 func names() (list []string) {
