@@ -140,6 +140,8 @@ var benches = []struct {
 	{"mix", benchMix},
 	{"fetch", benchFetch},
 	{"sessions", benchSessions},
+	{"accounts", benchAccounts},
+	{"rows", benchRows},
 }
 
 func names() (list []string) {
