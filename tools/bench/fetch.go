@@ -211,18 +211,18 @@ func (f *fetchBench) lockStep(ctx context.Context) error {
 			continue
 		}
 		all.Go(func() error {
-			rounds, ctx := errgroup.WithContext(ctx)
+			rounds, within := errgroup.WithContext(ctx)
 			for round := 1; round <= f.fetches; round++ {
 				for _, who := range append([]string{boxFetches}, f.peers...) {
 					if who == boxFetches || who == "mpop" || round == 1 {
-						rounds.Go(func() error { return f.fetch(ctx, fetchCase{w, who}, round) })
+						rounds.Go(func() error { return f.fetch(within, fetchCase{w, who}, round) })
 					}
 				}
 				if w.roundTrip < sideBySide {
 					if err := rounds.Wait(); err != nil {
 						return err
 					}
-					rounds, ctx = errgroup.WithContext(ctx)
+					rounds, within = errgroup.WithContext(ctx)
 				}
 			}
 			return rounds.Wait()
