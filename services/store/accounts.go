@@ -104,18 +104,12 @@ func newUser(t *engine.Txn, n mail.Name, id accountID, pseudoDomain string, lice
 		if t.Get(engine.Addresses, userKey(address)) != nil {
 			continue
 		}
-		licensed := 0
-		for key := range t.Scan(engine.Users, nil, nil) {
-			var u rows.User
-			if _, err := t.Load(engine.Users, key, &u); err != nil {
-				return "", err
-			}
-			if u.Licensed {
-				licensed++
-			}
+		licensed, err := takeLicence(t, licences)
+		if err != nil {
+			return "", err
 		}
 		t.Save(engine.Users, key, &rows.User{
-			Name: name, Accounts: [][]byte{id[:]}, Addresses: []string{address}, Licensed: licensed < licences,
+			Name: name, Accounts: [][]byte{id[:]}, Addresses: []string{address}, Licensed: licensed,
 		})
 		t.Put(engine.Addresses, userKey(address), key)
 		return name, nil
@@ -169,6 +163,9 @@ func removeFromUser(t *engine.Txn, a *account) error {
 	if len(u.Accounts) > 0 {
 		t.Save(engine.Users, key, &u)
 		return nil
+	}
+	if err := giveLicenceBack(t, &u); err != nil {
+		return err
 	}
 	for _, address := range u.Addresses {
 		t.Delete(engine.Addresses, userKey(address))

@@ -87,6 +87,19 @@ func (b *hostedBox) stop() error {
 
 // waitMail returns when so many messages wait in each of the accounts' Out Queues.
 func (b *hostedBox) waitMail(ctx context.Context, accounts, each int) error {
+	return b.waitStatus(ctx, func(status *contract.GetStatusResponse) bool {
+		full := 0
+		for _, a := range status.Accounts {
+			if a.Waiting == uint64(each) {
+				full++
+			}
+		}
+		return full == accounts
+	})
+}
+
+// waitStatus returns when the box's status is as it should be; it is looked at when a queue changes.
+func (b *hostedBox) waitStatus(ctx context.Context, good func(*contract.GetStatusResponse) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	// The connection goes with its watch: one that nobody reads any more would hold up the store.
@@ -103,13 +116,7 @@ func (b *hostedBox) waitMail(ctx context.Context, accounts, each int) error {
 		if err != nil {
 			return err
 		}
-		full := 0
-		for _, a := range status.Accounts {
-			if a.Waiting == uint64(each) {
-				full++
-			}
-		}
-		if full == accounts {
+		if good(status) {
 			return nil
 		}
 	}

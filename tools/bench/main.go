@@ -1,6 +1,6 @@
-// Bench measures a box beside what it stands on: the store's puts beside the disk's own append and sync, and
-// RETR beside Dovecot's. Both sides of a comparison run in turns, so a machine that has other work too slows
-// both: read the ratios.
+// Bench measures a box beside its peers: the store's puts beside the disk's own append and sync, serving beside
+// Dovecot, fetching beside mpop, fetchmail and getmail. The sides of a comparison run in turns, so a machine that
+// has other work too slows all: read the ratios.
 package main
 
 import (
@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -40,6 +42,14 @@ type config struct {
 	small  int           // mails of 4 KiB in a mailbox
 	large  int           // mails of 1 MiB in a mailbox
 	put    counts        // how many writers put at once
+
+	mails     int       // of the mix, in a mailbox, and to be fetched
+	fetches   int       // rounds of fetching
+	delays    durations // round trips to the provider
+	peers     []string  // that fetch beside the box
+	sessions  int       // that idle
+	accounts  int       // that are known
+	storeRows int       // in the store
 }
 
 // environment is what services are started with.
@@ -56,15 +66,25 @@ func main() {
 func bench() int {
 	in := flag.String("dir", filepath.Join("build", "bench"), "folder on the disk to measure; what is written there is removed again")
 	short := flag.Bool("short", false, "a quick run: its figures say less")
-	only := flag.String("only", "", "puts or retr: that part alone")
+	only := flag.String("only", "", "parts alone, with commas between them: "+strings.Join(names(), ", "))
 	writers := counts{1, 10, 50}
 	flag.Var(&writers, "writers", "how many writers put at once")
+	delays := durations{0, 20 * time.Millisecond, 100 * time.Millisecond}
+	flag.Var(&delays, "delays", "round trips to the provider that is fetched from")
+	peers := flag.String("peers", "mpop,fetchmail,getmail", "who fetches beside the box")
 	profile := flag.String("profile", "", "folder that every service writes its CPU profile to, as NAME.pprof")
 	flag.Parse()
-	cfg := config{rounds: 9, turn: time.Second, small: 1000, large: 32, put: writers}
-	if *short {
-		cfg = config{rounds: 3, turn: 250 * time.Millisecond, small: 100, large: 4, put: writers}
+	cfg := config{
+		rounds: 9, turn: time.Second, small: 1000, large: 32, put: writers,
+		mails: 1000, fetches: 3, sessions: 1000, accounts: 10_000, storeRows: 1_000_000,
 	}
+	if *short {
+		cfg = config{
+			rounds: 3, turn: 250 * time.Millisecond, small: 100, large: 4, put: writers,
+			mails: 100, fetches: 1, sessions: 100, accounts: 500, storeRows: 30_000,
+		}
+	}
+	cfg.delays, cfg.peers = delays, strings.Split(*peers, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := setProfile(*profile); err != nil {
@@ -83,15 +103,50 @@ func run(ctx context.Context, cfg config, in, only string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cfg.dir)) }()
-	if only != "retr" {
-		if err := benchPuts(ctx, cfg); err != nil {
-			return fmt.Errorf("puts: %w", err)
-		}
+	wanted := names()
+	if only != "" {
+		wanted = strings.Split(only, ",")
 	}
-	if only != "puts" {
-		if err := benchRetr(ctx, cfg); err != nil {
-			return fmt.Errorf("retr: %w", err)
+	for _, name := range wanted {
+		i := slices.Index(names(), name)
+		if i < 0 {
+			return fmt.Errorf("-only %q: there is %s", name, strings.Join(names(), ", "))
 		}
+		part := cfg
+		part.dir = filepath.Join(cfg.dir, name)
+		if err := os.Mkdir(part.dir, 0o711); err != nil {
+			return err
+		}
+		began := time.Now()
+		if err := benches[i].run(ctx, part); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := os.RemoveAll(part.dir); err != nil {
+			return err
+		}
+		fmt.Printf("\n(%s: %v)\n", name, time.Since(began).Round(time.Second))
 	}
 	return nil
+}
+
+// benches are the parts, in the order of a run of all.
+var benches = []struct {
+	name string
+	run  func(context.Context, config) error
+}{
+	{"puts", benchPuts},
+	{"retr", benchRetr},
+	{"logins", benchLogins},
+	{"mix", benchMix},
+	{"fetch", benchFetch},
+	{"sessions", benchSessions},
+	{"accounts", benchAccounts},
+	{"rows", benchRows},
+}
+
+func names() (list []string) {
+	for _, b := range benches {
+		list = append(list, b.name)
+	}
+	return list
 }

@@ -20,17 +20,25 @@ type pop3Client struct {
 	buffer []byte
 }
 
+// anyServer is for loopback, to servers that this program started: who it is doesn't matter to the time. No session is
+// resumed: every handshake is a full one.
+var anyServer = &tls.Config{InsecureSkipVerify: true}
+
 // dialPOP3 opens a session and logs in. plain: without TLS, else implicit TLS.
 func dialPOP3(address, user, password string, plain bool) (c *pop3Client, err error) {
+	return dialWith(make([]byte, 256<<10), address, user, password, plain)
+}
+
+// dialWith is dialPOP3 with a buffer, for what comes, that was used before.
+func dialWith(buffer []byte, address, user, password string, plain bool) (c *pop3Client, err error) {
 	nc, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		return nil, err
 	}
 	if !plain {
-		// Loopback, to servers that this program started: who it is doesn't matter to the time.
-		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+		nc = tls.Client(nc, anyServer)
 	}
-	c = &pop3Client{Conn: nc, buffer: make([]byte, 256<<10)}
+	c = &pop3Client{Conn: nc, buffer: buffer}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -121,4 +129,51 @@ func (c *pop3Client) body(number int) (string, error) {
 	}
 	_, text, _ := strings.Cut(b.String(), "\r\n")
 	return strings.ReplaceAll(strings.TrimSuffix(text, ".\r\n"), "\r\n..", "\r\n."), nil
+}
+
+// pipeline retrieves the messages that next gives, so many of them asked for before their answers came (RFC 2449 §6.6).
+// It gives how many octets came and how many messages.
+func (c *pop3Client) pipeline(window int, next func() (number int, ok bool)) (octets, messages int, err error) {
+	var commands []byte
+	asked, kept := 0, 0 // kept octets of what came before: an end may be cut in two
+	for {
+		for asked < window {
+			number, ok := next()
+			if !ok {
+				break
+			}
+			commands = fmt.Appendf(commands, "RETR %d\r\n", number)
+			asked++
+		}
+		if asked == 0 {
+			return octets, messages, nil
+		}
+		if len(commands) > 0 {
+			if _, err := c.Write(commands); err != nil {
+				return octets, messages, err
+			}
+			commands = commands[:0]
+		}
+		n, err := c.Read(c.buffer[kept:])
+		if err != nil {
+			return octets, messages, err
+		}
+		octets += n
+		came := c.buffer[:kept+n]
+		ends := bytes.Count(came, end)
+		asked -= ends
+		messages += ends
+		kept = copy(c.buffer, came[max(0, len(came)-(len(end)-1)):])
+	}
+}
+
+// leave ends the session by QUIT, and returns when the server has closed it.
+func (c *pop3Client) leave() error {
+	if _, err := c.command("QUIT\r\n"); err != nil {
+		return err
+	}
+	if n, err := c.Read(c.buffer); err != io.EOF {
+		return fmt.Errorf("behind QUIT: %d octets, %w", n, err)
+	}
+	return c.Close()
 }

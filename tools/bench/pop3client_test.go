@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -60,4 +61,27 @@ func pipe(t *testing.T) (*pop3Client, net.Conn) {
 		server.Close()
 	})
 	return &pop3Client{Conn: own, buffer: make([]byte, 4096)}, server
+}
+
+// However replies to pipelined commands are cut on their way, all are seen.
+func TestPipelineAnySplit(t *testing.T) {
+	t.Parallel()
+	const replies = "+OK\r\nA: b\r\n\r\n..\r\n.\r\n+OK\r\n\r\n.\r\n+OK\r\nC: d\r\n\r\n...\r\n.\r\n"
+	for cut := 1; cut < len(replies); cut++ {
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			t.Parallel()
+			c, server := pipe(t)
+			go func() {
+				server.Read(make([]byte, 64)) // the commands
+				go io.Copy(io.Discard, server)
+				server.Write([]byte(replies[:cut]))
+				server.Write([]byte(replies[cut:]))
+			}()
+			left := 3
+			octets, messages, err := c.pipeline(2, func() (int, bool) { left--; return 3 - left, left >= 0 })
+			if err != nil || octets != len(replies) || messages != 3 {
+				t.Errorf("cut at %d: %d octets, %d messages, error %v", cut, octets, messages, err)
+			}
+		})
+	}
 }

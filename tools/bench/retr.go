@@ -204,7 +204,9 @@ func (s retrServer) open(connections, messages int) (*retrSessions, error) {
 // close drops the sessions: without QUIT nothing leaves.
 func (s *retrSessions) close() {
 	for _, c := range s.clients {
-		c.Close()
+		if c != nil { // it was opened
+			c.Close()
+		}
 	}
 }
 

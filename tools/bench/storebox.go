@@ -78,7 +78,7 @@ func startStore(ctx context.Context, cfg config, dir string) (b *storeBox, err e
 		err = s.WaitReady(ctx)
 	}
 	if err == nil {
-		err = b.enrol(ctx)
+		b.account, err = enrol(ctx, b.pop3, b.fetcher, "bench@pop3.example.org")
 	}
 	if err != nil {
 		log, _ := os.ReadFile(b.log.Name()) // without it the error says less
@@ -96,50 +96,6 @@ func (b *storeBox) close() error {
 	b.running.Wait()
 	b.reaper.Close()
 	return errors.Join(b.log.Close(), os.RemoveAll(b.run))
-}
-
-// enrol brings the account that mail is put for: a login over the pop3 socket, accepted at the fetcher's.
-func (b *storeBox) enrol(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answered := make(chan error, 1)
-	look := contract.Watch(ctx, b.fetcher, contract.Topic_TOPIC_VERIFICATIONS)
-	go func() { answered <- b.accept(ctx, look) }()
-	login, err := contract.Call(ctx, b.pop3, contract.Pop3Client.Login, &contract.LoginRequest{
-		Name: "bench@pop3.example.org", Password: "bench", Address: "127.0.0.1",
-	})
-	cancel()
-	if err := errors.Join(err, <-answered); err != nil {
-		return fmt.Errorf("enrol: %w", err)
-	}
-	if login.Outcome != contract.LoginResponse_ACCEPTED {
-		return fmt.Errorf("enrol: %s", login.Text)
-	}
-	b.account = login.Account
-	return nil
-}
-
-// accept accepts the first login that waits; nil when ctx ends before.
-func (b *storeBox) accept(ctx context.Context, look <-chan struct{}) error {
-	for {
-		select {
-		case <-look:
-		case <-ctx.Done():
-			return nil
-		}
-		v, err := contract.Call(ctx, b.fetcher, contract.FetcherService.TakeVerification, &contract.TakeVerificationRequest{})
-		if err != nil {
-			return err
-		}
-		if v.None {
-			continue
-		}
-		// Its answer comes about when the login's does, which ends ctx.
-		_, err = contract.Call(context.WithoutCancel(ctx), b.fetcher, contract.FetcherService.AnswerVerification, &contract.AnswerVerificationRequest{
-			Id: v.Id, Verified: contract.Verified_VERIFIED_ACCEPTED,
-		})
-		return err
-	}
 }
 
 // cpu gives the CPU time that the store's process and this one have used.

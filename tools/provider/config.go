@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"text/template"
 )
 
@@ -73,6 +74,33 @@ service anvil {
 service stats {
   chroot =
 }
+{{- if .Tuned}}
+
+# As Dovecot's documentation has it for speed: login processes that serve many (its high-performance mode), mail processes that
+# serve one client after the other, all of them started before they are needed, and what was looked up kept.
+service pop3-login {
+  process_min_avail = {{.Processors}}
+  client_limit = 4096
+}
+service pop3 {
+  service_count = 10000
+  process_min_avail = 16
+  process_limit = 4096
+}
+service auth {
+  client_limit = 16384
+}
+service anvil {
+  client_limit = 16384
+}
+auth_cache_size = 64M
+auth_cache_ttl = 1 hour
+auth_verbose = no
+info_log_path = /dev/null
+pop3_fast_size_lookups = yes
+pop3_lock_session = no
+maildir_very_dirty_syncs = yes
+{{- end}}
 `))
 
 // configure writes the configuration of a server whose sockets are in the folder run, and gives its name.
@@ -82,6 +110,7 @@ func (p *Provider) configure(run string) (string, error) {
 	err := configuration.Execute(&text, map[string]any{
 		"Dir": p.dir, "Run": run, "Internal": o.internal, "Group": o.group, "Login": o.login, "UID": o.mailUID, "GID": o.mailGID,
 		"Address": p.cfg.Address, "Port": p.cfg.Port, "PortTLS": p.cfg.PortTLS,
+		"Tuned": p.cfg.Tuned, "Processors": runtime.NumCPU(),
 	})
 	if err != nil {
 		return "", err

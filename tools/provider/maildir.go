@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -72,6 +73,31 @@ func (p *Provider) List(user string) ([][]byte, error) {
 func (p *Provider) Count(user string) (int, error) {
 	files, err := p.files(user)
 	return len(files), err
+}
+
+// Empty tells whether a user's mailbox holds nothing, at the cost of a look.
+func (p *Provider) Empty(user string) (bool, error) {
+	for _, folder := range []string{"new", "cur", "new"} { // a mail may go from new to cur meanwhile
+		dir, err := os.Open(filepath.Join(p.maildir(user), folder))
+		if err != nil {
+			return false, fmt.Errorf("look into mailbox of %q: %w", user, err)
+		}
+		_, err = dir.Readdirnames(1)
+		if err := errors.Join(dir.Close(), notEnd(err)); err != nil {
+			return false, fmt.Errorf("look into mailbox of %q: %w", user, err)
+		}
+		if err == nil {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func notEnd(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // files gives the names of a mailbox's files. A mail that goes from new to cur meanwhile is in one of them:

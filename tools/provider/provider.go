@@ -23,6 +23,7 @@ type Config struct {
 	Port    uint16     // plain, with STLS; 0: a free one
 	PortTLS uint16     // implicit TLS; 0: a free one
 	Names   []string   // host names and addresses that the certificate is for, beside Address and localhost
+	Tuned   bool       // for benchmarks: as fast as it can be set up
 	Program string     // the dovecot program; empty: the one in PATH or /usr/sbin
 }
 
@@ -105,6 +106,16 @@ func (p *Provider) Log() string {
 		return err.Error()
 	}
 	return string(text)
+}
+
+// Group is the process group that all of the server's processes are in; 0 while it is down.
+func (p *Provider) Group() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.process == nil {
+		return 0
+	}
+	return p.process.cmd.Process.Pid
 }
 
 // Down ends the server, sessions under way too: its ports refuse connections then. Users and mail stay.
