@@ -136,6 +136,7 @@ type session struct {
 	mails   []*Mail
 	deleted map[int]bool
 	in      bool // logged in
+	counted bool // among those that are open
 }
 
 // Serve holds one session.
@@ -225,8 +226,8 @@ func (x *session) command(word, rest string) bool {
 func (x *session) leave() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.in {
-		x.in = false
+	if x.counted {
+		x.counted = false
 		x.open--
 	}
 }
@@ -240,7 +241,7 @@ func (x *session) pass(password string) bool {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.in = true
+	x.in, x.counted = true, true
 	x.mails = append([]*Mail(nil), x.Server.mails...)
 	x.sessions++
 	x.open++
