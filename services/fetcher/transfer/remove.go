@@ -88,7 +88,8 @@ func (s *session) findings() (marks []*contract.LedgerMark, freed int) {
 }
 
 // deletable tells whether all numbers that gave these bytes may be deleted: each is known to be a mail of its own
-// that is stored.
+// that is stored. A session in which a number gave another one's bytes, for the first time, proves nothing of what it alone
+// has seen: the provider may be off by one, and what it gave for a number be the next one's.
 func (s *session) deletable(key digest, group []*seen) bool {
 	for _, r := range s.ledger.byKey[key] {
 		if r.held() && !r.taken && !s.absent(r) {
@@ -102,7 +103,7 @@ func (s *session) deletable(key digest, group []*seen) bool {
 		case m.known != nil:
 		case m.put == nil, !m.put.stored():
 			return false
-		case m.fresh && len(group) > 1:
+		case m.fresh && s.mixed:
 			return false // known by this one session alone
 		}
 	}
@@ -115,6 +116,7 @@ func (s *session) doomed() []doomed {
 	for _, k := range s.plan.accepted {
 		words[k.entry.Number] = k.row.id
 	}
+	s.mixed = s.doubled()
 	verdict := map[digest]bool{}
 	for key, group := range s.groups {
 		verdict[key] = s.deletable(key, group)

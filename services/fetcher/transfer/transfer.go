@@ -96,6 +96,7 @@ type session struct {
 	alone   map[int]bool       // numbers that are left alone
 	numbers map[string]int     // of the mails with a unique UIDL
 	unseen  unseen             // once all is retrieved
+	mixed   bool               // numbers gave the same bytes for the first time
 	undone  int                // mails that the limits of the session left for a next one
 	again   bool               // a mail got lost on its way into the store
 	failed  error              // of the store: retrieve no more
