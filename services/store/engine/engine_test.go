@@ -94,13 +94,20 @@ func mustHold(t *testing.T, db *DB, from, to int) {
 	}
 }
 
+// copyTree copies a store's folder. The store may be open, and idle; a checkpoint that it makes beside may give a file
+// another name meanwhile: then all is copied anew.
 func copyTree(t *testing.T, from string) string {
 	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
+	for {
+		to := t.TempDir()
+		err := os.CopyFS(to, os.DirFS(from))
+		if err == nil {
+			return to
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
 	}
-	return to
 }
 
 func TestWhatWasCommittedIsThereAfterEveryKindOfEnd(t *testing.T) {
