@@ -77,6 +77,9 @@ func (a *appliance) run() order {
 	if problem != nil {
 		a.log.Error("base file systems are not all there", "err", problem)
 	}
+	if err := raiseLimits(); err != nil {
+		a.log.Error("few clients can be served at once", "err", err)
+	}
 	a.reaper = supervisor.NewReaper(true)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -98,7 +98,7 @@ func checkReadBack(t *testing.T, output string) {
 		for _, part := range []string{
 			fmt.Sprintf(" Uid=%[1]d,%[1]d,%[1]d,%[1]d Gid=%[1]d,%[1]d,%[1]d,%[1]d Groups=%[2]s ", want.uid, want.groups),
 			" CapInh=" + none + " CapPrm=" + none + " CapEff=" + none + " CapBnd=" + none + " CapAmb=" + none + " NoNewPrivs=1 ",
-			" memory.oom.group=1 pids.max=256",
+			" memory.oom.group=1 pids.max=256 open.files=16384,16384",
 		} {
 			if !strings.Contains(line, part) {
 				t.Errorf("%s: %q is not in %q", service, part, line)

@@ -66,7 +66,21 @@ func status(process string) string {
 	return strings.Join(words, " ")
 }
 
-// limits gives the limits of a process's cgroup, in MiB and tasks.
+// openFiles gives how many a process may have.
+func openFiles(process string) string {
+	text, err := os.ReadFile(process + "/limits")
+	if err != nil {
+		return err.Error()
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, found := strings.CutPrefix(line, "Max open files"); found {
+			return strings.Join(strings.Fields(rest)[:2], ",")
+		}
+	}
+	return "none"
+}
+
+// limits gives the limits of a process's cgroup, in MiB and tasks, and of its open files.
 func limits(process string) string {
 	text, err := os.ReadFile(process + "/cgroup")
 	if err != nil {
@@ -84,5 +98,6 @@ func limits(process string) string {
 	if octets, err := strconv.ParseUint(memory, 10, 64); err == nil {
 		memory = fmt.Sprintf("%dMiB", octets>>20)
 	}
-	return fmt.Sprintf("memory.max=%s memory.oom.group=%s pids.max=%s", memory, value("memory.oom.group"), value("pids.max"))
+	return fmt.Sprintf("memory.max=%s memory.oom.group=%s pids.max=%s open.files=%s",
+		memory, value("memory.oom.group"), value("pids.max"), openFiles(process))
 }
