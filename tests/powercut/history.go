@@ -197,10 +197,13 @@ func (h *History) with(s Stage) (list []*Mail) {
 func (h *History) known(m *Mail, id uint64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if m.ID != 0 && m.ID != id {
+	switch m.ID {
+	case 0: // nobody else reads it yet: no list has the mail
+		m.ID = id
+	case id:
+	default:
 		return fmt.Errorf("mail %d was put as message %d, and before as message %d", m.Number, id, m.ID)
 	}
-	m.ID = id
 	return nil
 }
 
