@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,12 +23,7 @@ func (a *appliance) showStatus(ctx context.Context, listening <-chan []manager.L
 	defer store.Close()
 	owner := contract.NewClient(socketFolder+"/admin.sock", contract.NewAdminClient)
 	defer owner.Close()
-	var list []manager.Listening
-	select {
-	case list = <-listening:
-	case <-ctx.Done():
-		return
-	}
+	var list []manager.Listening // nil: nothing listens yet
 	conditions := contract.Watch(ctx, store, contract.Topic_TOPIC_CONDITIONS)
 	shown := ""
 	for {
@@ -36,12 +32,15 @@ func (a *appliance) showStatus(ctx context.Context, listening <-chan []manager.L
 			return
 		case <-conditions:
 		case <-a.addresses:
-		case list = <-a.listening:
+		case list = <-listening:
+			listening = a.listening
 		}
 		call, cancel := context.WithTimeout(ctx, statusPatience)
-		status, err := contract.Call(call, store, contract.InitService.GetStatus, &contract.GetStatusRequest{})
+		status, err := contract.WholeStatus(func(q *contract.GetStatusRequest) (*contract.GetStatusResponse, error) {
+			return contract.Call(call, store, contract.InitService.GetStatus, q)
+		})
 		var fingerprint string
-		if err == nil {
+		if err == nil && list != nil {
 			fingerprint, err = certificate(call, owner)
 		}
 		cancel()
@@ -50,6 +49,9 @@ func (a *appliance) showStatus(ctx context.Context, listening <-chan []manager.L
 				a.log.Warn("status can't be shown", "err", err)
 			}
 			continue
+		}
+		if list == nil && !storeStopped(status) {
+			continue // it is printed once, with where it listens
 		}
 		var text strings.Builder
 		printStatus(&text, status)
@@ -60,6 +62,11 @@ func (a *appliance) showStatus(ctx context.Context, listening <-chan []manager.L
 			io.WriteString(a.consoles, text.String())
 		}
 	}
+}
+
+// storeStopped tells whether the store can't be opened: then nothing ever listens, and a person has to know.
+func storeStopped(s *contract.GetStatusResponse) bool {
+	return slices.ContainsFunc(s.Conditions, func(c *contract.Condition) bool { return c.Name == contract.ConditionStore })
 }
 
 // certificate gives the fingerprint of the certificate that clients see.

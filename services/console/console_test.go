@@ -153,7 +153,7 @@ func TestBadRequests(t *testing.T) {
 		status                         int
 		want                           string
 	}{
-		{"good", "POST", "/v1/GetStatus", "application/json", "{}", 200, `{"ready":true,"version":"1.2.3","services":[],"accounts":[{"account":"me@pop3.example.org","user":"","state":"active","provider_text":"","waiting":"0"}],"queues":[],"conditions":[]}`},
+		{"good", "POST", "/v1/GetStatus", "application/json", "{}", 200, `{"ready":true,"version":"1.2.3","services":[],"accounts":[{"account":"me@pop3.example.org","user":"","state":"active","provider_text":"","waiting":"0"}],"queues":[],"conditions":[],"cursor":""}`},
 		{"good, with charset and without a body", "POST", "/v1/GetStatus", "application/json; charset=utf-8", "", 200, `{"ready":true`},
 		{"camel case", "POST", "/v1/RemoveAccount", "application/json", `{"withMail": 1}`, 400, "withMail"},
 		{"unknown method", "POST", "/v1/DropAll", "application/json", "{}", 404, `{"error":"not found: there is no method \"DropAll\""}`},

@@ -22,19 +22,22 @@ type method struct {
 
 // methods is all of them by name.
 var methods = map[string]method{
-	"GetStatus":      reads(contract.AdminService.GetStatus),
-	"GetSettings":    reads(contract.AdminService.GetSettings),
-	"ShowAccount":    reads(contract.AdminService.ShowAccount),
-	"PauseAccount":   changes(contract.AdminService.PauseAccount),
-	"ResumeAccount":  changes(contract.AdminService.ResumeAccount),
-	"FetchAccount":   changes(contract.AdminService.FetchAccount),
-	"RemoveAccount":  changes(contract.AdminService.RemoveAccount),
-	"ListMessages":   reads(contract.AdminService.ListMessages),
-	"ReadMessage":    reads(contract.AdminService.ReadMessage),
-	"CheckSettings":  reads(contract.AdminService.CheckSettings),
-	"ApplySettings":  changes(contract.AdminService.ApplySettings),
-	"Check":          reads(contract.AdminService.Check),
-	"GetFingerprint": reads(contract.AdminService.GetFingerprint),
+	"GetStatus":        reads(contract.AdminService.GetStatus),
+	"GetSettings":      reads(contract.AdminService.GetSettings),
+	"ShowAccount":      reads(contract.AdminService.ShowAccount),
+	"PauseAccount":     changes(contract.AdminService.PauseAccount),
+	"ResumeAccount":    changes(contract.AdminService.ResumeAccount),
+	"FetchAccount":     changes(contract.AdminService.FetchAccount),
+	"AcceptIncomplete": changes(contract.AdminService.AcceptIncomplete),
+	"RemoveAccount":    changes(contract.AdminService.RemoveAccount),
+	"SetAccount":       changes(contract.AdminService.SetAccount),
+	"RestoreMail":      changes(contract.AdminService.RestoreMail),
+	"ListMessages":     reads(contract.AdminService.ListMessages),
+	"ReadMessage":      reads(contract.AdminService.ReadMessage),
+	"CheckSettings":    reads(contract.AdminService.CheckSettings),
+	"ApplySettings":    changes(contract.AdminService.ApplySettings),
+	"Check":            reads(contract.AdminService.Check),
+	"GetFingerprint":   reads(contract.AdminService.GetFingerprint),
 }
 
 // message is a pointer to a generated type.

@@ -101,7 +101,7 @@ const (
 
 // Call makes one call of the contract, such as
 //
-//	contract.Call(ctx, store, contract.FetcherService.Put, &contract.PutRequest{…})
+//	contract.Call(ctx, store, contract.FetcherService.MarkLedger, &contract.MarkLedgerRequest{…})
 //
 // When the connection breaks before the answer, the call is repeated on a new one until ctx ends: every
 // call of the contract may be repeated. The error is ctx's, or the store's answer.

@@ -23,6 +23,7 @@ const (
 	ConditionDamage       = "damage"        // bytes that don't fit their checksum; subject: where
 	ConditionService      = "service"       // a service that doesn't stay up; subject: its name
 	ConditionTooLarge     = "too-large"     // a mail over the limit stays at the provider; subject: account
+	ConditionStore        = "store"         // the store can't be opened, and nothing is served
 	ConditionIncomplete   = "incomplete"    // mail was let through as incomplete, and stays at the provider; subject: account
 )
 

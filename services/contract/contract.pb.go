@@ -831,17 +831,101 @@ func (x *LoginResponse) GetUniform() bool {
 	return false
 }
 
+type AwaitFetchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitFetchRequest) Reset() {
+	*x = AwaitFetchRequest{}
+	mi := &file_contract_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitFetchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitFetchRequest) ProtoMessage() {}
+
+func (x *AwaitFetchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitFetchRequest.ProtoReflect.Descriptor instead.
+func (*AwaitFetchRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AwaitFetchRequest) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+type AwaitFetchResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitFetchResponse) Reset() {
+	*x = AwaitFetchResponse{}
+	mi := &file_contract_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitFetchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitFetchResponse) ProtoMessage() {}
+
+func (x *AwaitFetchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitFetchResponse.ProtoReflect.Descriptor instead.
+func (*AwaitFetchResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{11}
+}
+
+// With after 0 a mailbox is opened, until EndPoll. While another living server has it open, that waits for a second,
+// and is then refused as a conflict. (Sessions of one server are that server's to keep apart.)
 type OpenMailboxRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"` // message id; 0 begins
+	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`      // message id; 0 begins
+	Server        uint64                 `protobuf:"varint,60,opt,name=server,proto3" json:"server,omitempty"`   // random, of one run of a server
+	Session       uint64                 `protobuf:"varint,61,opt,name=session,proto3" json:"session,omitempty"` // random
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OpenMailboxRequest) Reset() {
 	*x = OpenMailboxRequest{}
-	mi := &file_contract_proto_msgTypes[10]
+	mi := &file_contract_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +937,7 @@ func (x *OpenMailboxRequest) String() string {
 func (*OpenMailboxRequest) ProtoMessage() {}
 
 func (x *OpenMailboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[10]
+	mi := &file_contract_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +950,7 @@ func (x *OpenMailboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenMailboxRequest.ProtoReflect.Descriptor instead.
 func (*OpenMailboxRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{10}
+	return file_contract_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OpenMailboxRequest) GetAccount() []byte {
@@ -883,17 +967,32 @@ func (x *OpenMailboxRequest) GetAfter() uint64 {
 	return 0
 }
 
+func (x *OpenMailboxRequest) GetServer() uint64 {
+	if x != nil {
+		return x.Server
+	}
+	return 0
+}
+
+func (x *OpenMailboxRequest) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
 type OpenMailboxResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Messages      []*MailboxMessage      `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
 	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	Retrieved     int64                  `protobuf:"varint,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"` // settings.Retrieved, as it holds for the account
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OpenMailboxResponse) Reset() {
 	*x = OpenMailboxResponse{}
-	mi := &file_contract_proto_msgTypes[11]
+	mi := &file_contract_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1004,7 @@ func (x *OpenMailboxResponse) String() string {
 func (*OpenMailboxResponse) ProtoMessage() {}
 
 func (x *OpenMailboxResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[11]
+	mi := &file_contract_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1017,7 @@ func (x *OpenMailboxResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenMailboxResponse.ProtoReflect.Descriptor instead.
 func (*OpenMailboxResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{11}
+	return file_contract_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OpenMailboxResponse) GetMessages() []*MailboxMessage {
@@ -935,19 +1034,27 @@ func (x *OpenMailboxResponse) GetMore() bool {
 	return false
 }
 
+func (x *OpenMailboxResponse) GetRetrieved() int64 {
+	if x != nil {
+		return x.Retrieved
+	}
+	return 0
+}
+
 type MailboxMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	Uidl          string                 `protobuf:"bytes,2,opt,name=uidl,proto3" json:"uidl,omitempty"`
 	Prefix        []byte                 `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"` // header lines put in front of the body
 	Body          *Body                  `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	Retrieved     bool                   `protobuf:"varint,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"` // whole, in an earlier session
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MailboxMessage) Reset() {
 	*x = MailboxMessage{}
-	mi := &file_contract_proto_msgTypes[12]
+	mi := &file_contract_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1066,7 @@ func (x *MailboxMessage) String() string {
 func (*MailboxMessage) ProtoMessage() {}
 
 func (x *MailboxMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[12]
+	mi := &file_contract_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1079,7 @@ func (x *MailboxMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailboxMessage.ProtoReflect.Descriptor instead.
 func (*MailboxMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{12}
+	return file_contract_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MailboxMessage) GetId() uint64 {
@@ -1003,17 +1110,26 @@ func (x *MailboxMessage) GetBody() *Body {
 	return nil
 }
 
+func (x *MailboxMessage) GetRetrieved() bool {
+	if x != nil {
+		return x.Retrieved
+	}
+	return false
+}
+
 type EndPollRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	Leave         []uint64               `protobuf:"varint,2,rep,packed,name=leave,proto3" json:"leave,omitempty"`
+	Session       uint64                 `protobuf:"varint,60,opt,name=session,proto3" json:"session,omitempty"`            // whose mailbox is closed
+	Retrieved     []uint64               `protobuf:"varint,61,rep,packed,name=retrieved,proto3" json:"retrieved,omitempty"` // what was retrieved whole, and stays
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EndPollRequest) Reset() {
 	*x = EndPollRequest{}
-	mi := &file_contract_proto_msgTypes[13]
+	mi := &file_contract_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1141,7 @@ func (x *EndPollRequest) String() string {
 func (*EndPollRequest) ProtoMessage() {}
 
 func (x *EndPollRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[13]
+	mi := &file_contract_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1154,7 @@ func (x *EndPollRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndPollRequest.ProtoReflect.Descriptor instead.
 func (*EndPollRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{13}
+	return file_contract_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EndPollRequest) GetAccount() []byte {
@@ -1055,6 +1171,20 @@ func (x *EndPollRequest) GetLeave() []uint64 {
 	return nil
 }
 
+func (x *EndPollRequest) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *EndPollRequest) GetRetrieved() []uint64 {
+	if x != nil {
+		return x.Retrieved
+	}
+	return nil
+}
+
 type EndPollResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1063,7 +1193,7 @@ type EndPollResponse struct {
 
 func (x *EndPollResponse) Reset() {
 	*x = EndPollResponse{}
-	mi := &file_contract_proto_msgTypes[14]
+	mi := &file_contract_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1205,7 @@ func (x *EndPollResponse) String() string {
 func (*EndPollResponse) ProtoMessage() {}
 
 func (x *EndPollResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[14]
+	mi := &file_contract_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1218,59 @@ func (x *EndPollResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndPollResponse.ProtoReflect.Descriptor instead.
 func (*EndPollResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{14}
+	return file_contract_proto_rawDescGZIP(), []int{16}
+}
+
+type ServeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Server        uint64                 `protobuf:"varint,1,opt,name=server,proto3" json:"server,omitempty"`
+	Open          []*OpenMailboxRequest  `protobuf:"bytes,2,rep,name=open,proto3" json:"open,omitempty"` // what it has open, by this run of the store or by one before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServeRequest) Reset() {
+	*x = ServeRequest{}
+	mi := &file_contract_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServeRequest) ProtoMessage() {}
+
+func (x *ServeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServeRequest.ProtoReflect.Descriptor instead.
+func (*ServeRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ServeRequest) GetServer() uint64 {
+	if x != nil {
+		return x.Server
+	}
+	return 0
+}
+
+func (x *ServeRequest) GetOpen() []*OpenMailboxRequest {
+	if x != nil {
+		return x.Open
+	}
+	return nil
 }
 
 type ReportDamageRequest struct {
@@ -1102,7 +1284,7 @@ type ReportDamageRequest struct {
 
 func (x *ReportDamageRequest) Reset() {
 	*x = ReportDamageRequest{}
-	mi := &file_contract_proto_msgTypes[15]
+	mi := &file_contract_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1296,7 @@ func (x *ReportDamageRequest) String() string {
 func (*ReportDamageRequest) ProtoMessage() {}
 
 func (x *ReportDamageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[15]
+	mi := &file_contract_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1309,7 @@ func (x *ReportDamageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportDamageRequest.ProtoReflect.Descriptor instead.
 func (*ReportDamageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{15}
+	return file_contract_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportDamageRequest) GetAccount() []byte {
@@ -1159,7 +1341,7 @@ type ReportDamageResponse struct {
 
 func (x *ReportDamageResponse) Reset() {
 	*x = ReportDamageResponse{}
-	mi := &file_contract_proto_msgTypes[16]
+	mi := &file_contract_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1353,7 @@ func (x *ReportDamageResponse) String() string {
 func (*ReportDamageResponse) ProtoMessage() {}
 
 func (x *ReportDamageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[16]
+	mi := &file_contract_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1366,7 @@ func (x *ReportDamageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportDamageResponse.ProtoReflect.Descriptor instead.
 func (*ReportDamageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{16}
+	return file_contract_proto_rawDescGZIP(), []int{19}
 }
 
 type GetCertificateRequest struct {
@@ -1195,7 +1377,7 @@ type GetCertificateRequest struct {
 
 func (x *GetCertificateRequest) Reset() {
 	*x = GetCertificateRequest{}
-	mi := &file_contract_proto_msgTypes[17]
+	mi := &file_contract_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1389,7 @@ func (x *GetCertificateRequest) String() string {
 func (*GetCertificateRequest) ProtoMessage() {}
 
 func (x *GetCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[17]
+	mi := &file_contract_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1402,7 @@ func (x *GetCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCertificateRequest.ProtoReflect.Descriptor instead.
 func (*GetCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{17}
+	return file_contract_proto_rawDescGZIP(), []int{20}
 }
 
 type GetCertificateResponse struct {
@@ -1233,7 +1415,7 @@ type GetCertificateResponse struct {
 
 func (x *GetCertificateResponse) Reset() {
 	*x = GetCertificateResponse{}
-	mi := &file_contract_proto_msgTypes[18]
+	mi := &file_contract_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1427,7 @@ func (x *GetCertificateResponse) String() string {
 func (*GetCertificateResponse) ProtoMessage() {}
 
 func (x *GetCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[18]
+	mi := &file_contract_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1440,7 @@ func (x *GetCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCertificateResponse.ProtoReflect.Descriptor instead.
 func (*GetCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{18}
+	return file_contract_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetCertificateResponse) GetCertificatePem() []byte {
@@ -1284,7 +1466,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_contract_proto_msgTypes[19]
+	mi := &file_contract_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1478,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[19]
+	mi := &file_contract_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1491,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{19}
+	return file_contract_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListAccountsRequest) GetCursor() []byte {
@@ -1330,7 +1512,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_contract_proto_msgTypes[20]
+	mi := &file_contract_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1524,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[20]
+	mi := &file_contract_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1537,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{20}
+	return file_contract_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*FetchAccount {
@@ -1390,13 +1572,14 @@ type FetchAccount struct {
 	LastPoll      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_poll,json=lastPoll,proto3" json:"last_poll,omitempty"`    // a client's last poll ended
 	LastFetch     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_fetch,json=lastFetch,proto3" json:"last_fetch,omitempty"` // the last fetch began
 	Wanted        bool                   `protobuf:"varint,9,opt,name=wanted,proto3" json:"wanted,omitempty"`                       // a poll ended, or the owner asked, after the last fetch began; or that one was cut off
+	Asked         bool                   `protobuf:"varint,50,opt,name=asked,proto3" json:"asked,omitempty"`                        // wanted by the owner
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FetchAccount) Reset() {
 	*x = FetchAccount{}
-	mi := &file_contract_proto_msgTypes[21]
+	mi := &file_contract_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1591,7 @@ func (x *FetchAccount) String() string {
 func (*FetchAccount) ProtoMessage() {}
 
 func (x *FetchAccount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[21]
+	mi := &file_contract_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1604,7 @@ func (x *FetchAccount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchAccount.ProtoReflect.Descriptor instead.
 func (*FetchAccount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{21}
+	return file_contract_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FetchAccount) GetId() []byte {
@@ -1487,6 +1670,13 @@ func (x *FetchAccount) GetWanted() bool {
 	return false
 }
 
+func (x *FetchAccount) GetAsked() bool {
+	if x != nil {
+		return x.Asked
+	}
+	return false
+}
+
 type TakeVerificationRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1495,7 +1685,7 @@ type TakeVerificationRequest struct {
 
 func (x *TakeVerificationRequest) Reset() {
 	*x = TakeVerificationRequest{}
-	mi := &file_contract_proto_msgTypes[22]
+	mi := &file_contract_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +1697,7 @@ func (x *TakeVerificationRequest) String() string {
 func (*TakeVerificationRequest) ProtoMessage() {}
 
 func (x *TakeVerificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[22]
+	mi := &file_contract_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +1710,7 @@ func (x *TakeVerificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeVerificationRequest.ProtoReflect.Descriptor instead.
 func (*TakeVerificationRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{22}
+	return file_contract_proto_rawDescGZIP(), []int{25}
 }
 
 type TakeVerificationResponse struct {
@@ -1531,13 +1721,14 @@ type TakeVerificationResponse struct {
 	Host          string                 `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
 	Port          uint32                 `protobuf:"varint,5,opt,name=port,proto3" json:"port,omitempty"` // 0: none was typed
 	Password      string                 `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"`
+	Known         bool                   `protobuf:"varint,7,opt,name=known,proto3" json:"known,omitempty"` // the account is: its provider needn't be among those that may bring a new one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TakeVerificationResponse) Reset() {
 	*x = TakeVerificationResponse{}
-	mi := &file_contract_proto_msgTypes[23]
+	mi := &file_contract_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1740,7 @@ func (x *TakeVerificationResponse) String() string {
 func (*TakeVerificationResponse) ProtoMessage() {}
 
 func (x *TakeVerificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[23]
+	mi := &file_contract_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1753,7 @@ func (x *TakeVerificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeVerificationResponse.ProtoReflect.Descriptor instead.
 func (*TakeVerificationResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{23}
+	return file_contract_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TakeVerificationResponse) GetNone() bool {
@@ -1607,6 +1798,13 @@ func (x *TakeVerificationResponse) GetPassword() string {
 	return ""
 }
 
+func (x *TakeVerificationResponse) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
 type AnswerVerificationRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1618,7 +1816,7 @@ type AnswerVerificationRequest struct {
 
 func (x *AnswerVerificationRequest) Reset() {
 	*x = AnswerVerificationRequest{}
-	mi := &file_contract_proto_msgTypes[24]
+	mi := &file_contract_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1828,7 @@ func (x *AnswerVerificationRequest) String() string {
 func (*AnswerVerificationRequest) ProtoMessage() {}
 
 func (x *AnswerVerificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[24]
+	mi := &file_contract_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1841,7 @@ func (x *AnswerVerificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerVerificationRequest.ProtoReflect.Descriptor instead.
 func (*AnswerVerificationRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{24}
+	return file_contract_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AnswerVerificationRequest) GetId() uint64 {
@@ -1675,7 +1873,7 @@ type AnswerVerificationResponse struct {
 
 func (x *AnswerVerificationResponse) Reset() {
 	*x = AnswerVerificationResponse{}
-	mi := &file_contract_proto_msgTypes[25]
+	mi := &file_contract_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1885,7 @@ func (x *AnswerVerificationResponse) String() string {
 func (*AnswerVerificationResponse) ProtoMessage() {}
 
 func (x *AnswerVerificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[25]
+	mi := &file_contract_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1898,7 @@ func (x *AnswerVerificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerVerificationResponse.ProtoReflect.Descriptor instead.
 func (*AnswerVerificationResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{25}
+	return file_contract_proto_rawDescGZIP(), []int{28}
 }
 
 type BeginFetchRequest struct {
@@ -1712,7 +1910,7 @@ type BeginFetchRequest struct {
 
 func (x *BeginFetchRequest) Reset() {
 	*x = BeginFetchRequest{}
-	mi := &file_contract_proto_msgTypes[26]
+	mi := &file_contract_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +1922,7 @@ func (x *BeginFetchRequest) String() string {
 func (*BeginFetchRequest) ProtoMessage() {}
 
 func (x *BeginFetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[26]
+	mi := &file_contract_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +1935,7 @@ func (x *BeginFetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFetchRequest.ProtoReflect.Descriptor instead.
 func (*BeginFetchRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{26}
+	return file_contract_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BeginFetchRequest) GetAccount() []byte {
@@ -1761,7 +1959,7 @@ type BeginFetchResponse struct {
 
 func (x *BeginFetchResponse) Reset() {
 	*x = BeginFetchResponse{}
-	mi := &file_contract_proto_msgTypes[27]
+	mi := &file_contract_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +1971,7 @@ func (x *BeginFetchResponse) String() string {
 func (*BeginFetchResponse) ProtoMessage() {}
 
 func (x *BeginFetchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[27]
+	mi := &file_contract_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +1984,7 @@ func (x *BeginFetchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFetchResponse.ProtoReflect.Descriptor instead.
 func (*BeginFetchResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{27}
+	return file_contract_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BeginFetchResponse) GetLogin() string {
@@ -1846,7 +2044,7 @@ type EndFetchRequest struct {
 
 func (x *EndFetchRequest) Reset() {
 	*x = EndFetchRequest{}
-	mi := &file_contract_proto_msgTypes[28]
+	mi := &file_contract_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +2056,7 @@ func (x *EndFetchRequest) String() string {
 func (*EndFetchRequest) ProtoMessage() {}
 
 func (x *EndFetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[28]
+	mi := &file_contract_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +2069,7 @@ func (x *EndFetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndFetchRequest.ProtoReflect.Descriptor instead.
 func (*EndFetchRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{28}
+	return file_contract_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EndFetchRequest) GetAccount() []byte {
@@ -1931,7 +2129,7 @@ type EndFetchResponse struct {
 
 func (x *EndFetchResponse) Reset() {
 	*x = EndFetchResponse{}
-	mi := &file_contract_proto_msgTypes[29]
+	mi := &file_contract_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2141,7 @@ func (x *EndFetchResponse) String() string {
 func (*EndFetchResponse) ProtoMessage() {}
 
 func (x *EndFetchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[29]
+	mi := &file_contract_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2154,7 @@ func (x *EndFetchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndFetchResponse.ProtoReflect.Descriptor instead.
 func (*EndFetchResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{29}
+	return file_contract_proto_rawDescGZIP(), []int{32}
 }
 
 type LedgerRow struct {
@@ -1969,17 +2167,19 @@ type LedgerRow struct {
 	HeaderDigest  []byte                 `protobuf:"bytes,6,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
 	Changed       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=changed,proto3" json:"changed,omitempty"`
 	Reason        LedgerReason           `protobuf:"varint,8,opt,name=reason,proto3,enum=postroom.v1.LedgerReason" json:"reason,omitempty"`
-	First         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first,proto3" json:"first,omitempty"`         // the row was made, or the first of the HELD rows that it took the place of
-	Octets        uint64                 `protobuf:"varint,10,opt,name=octets,proto3" json:"octets,omitempty"`     // HELD for its size: of the version that is stored, the longest
-	Versions      [][]byte               `protobuf:"bytes,11,rep,name=versions,proto3" json:"versions,omitempty"`  // HELD for its size: SHA-256 of what each session gave, oldest first; the newest 64
-	Accepted      bool                   `protobuf:"varint,12,opt,name=accepted,proto3" json:"accepted,omitempty"` // LEFT for its size: the owner lets the provider's copy be deleted
+	First         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first,proto3" json:"first,omitempty"`                              // the row was made, or the first of the HELD rows that it took the place of
+	Octets        uint64                 `protobuf:"varint,10,opt,name=octets,proto3" json:"octets,omitempty"`                          // HELD for its size: of the version that is stored, the longest
+	Versions      [][]byte               `protobuf:"bytes,11,rep,name=versions,proto3" json:"versions,omitempty"`                       // HELD for its size: SHA-256 of what each session gave, oldest first; the newest 64
+	Accepted      bool                   `protobuf:"varint,12,opt,name=accepted,proto3" json:"accepted,omitempty"`                      // LEFT for its size: the owner lets the provider's copy be deleted
+	BodyDigest    []byte                 `protobuf:"bytes,40,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"` // SHA-256 of what stands behind the header, beside header_digest: of the version that is stored
+	Limit         uint64                 `protobuf:"varint,41,opt,name=limit,proto3" json:"limit,omitempty"`                            // LARGE: octets of one mail that the limit allowed then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LedgerRow) Reset() {
 	*x = LedgerRow{}
-	mi := &file_contract_proto_msgTypes[30]
+	mi := &file_contract_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2191,7 @@ func (x *LedgerRow) String() string {
 func (*LedgerRow) ProtoMessage() {}
 
 func (x *LedgerRow) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[30]
+	mi := &file_contract_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2204,7 @@ func (x *LedgerRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRow.ProtoReflect.Descriptor instead.
 func (*LedgerRow) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{30}
+	return file_contract_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LedgerRow) GetId() uint64 {
@@ -2091,6 +2291,20 @@ func (x *LedgerRow) GetAccepted() bool {
 	return false
 }
 
+func (x *LedgerRow) GetBodyDigest() []byte {
+	if x != nil {
+		return x.BodyDigest
+	}
+	return nil
+}
+
+func (x *LedgerRow) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
 type ListLedgerRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -2101,7 +2315,7 @@ type ListLedgerRequest struct {
 
 func (x *ListLedgerRequest) Reset() {
 	*x = ListLedgerRequest{}
-	mi := &file_contract_proto_msgTypes[31]
+	mi := &file_contract_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2327,7 @@ func (x *ListLedgerRequest) String() string {
 func (*ListLedgerRequest) ProtoMessage() {}
 
 func (x *ListLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[31]
+	mi := &file_contract_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2340,7 @@ func (x *ListLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{31}
+	return file_contract_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListLedgerRequest) GetAccount() []byte {
@@ -2153,7 +2367,7 @@ type ListLedgerResponse struct {
 
 func (x *ListLedgerResponse) Reset() {
 	*x = ListLedgerResponse{}
-	mi := &file_contract_proto_msgTypes[32]
+	mi := &file_contract_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2165,7 +2379,7 @@ func (x *ListLedgerResponse) String() string {
 func (*ListLedgerResponse) ProtoMessage() {}
 
 func (x *ListLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[32]
+	mi := &file_contract_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2178,7 +2392,7 @@ func (x *ListLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{32}
+	return file_contract_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListLedgerResponse) GetRows() []*LedgerRow {
@@ -2195,6 +2409,154 @@ func (x *ListLedgerResponse) GetMore() bool {
 	return false
 }
 
+type PutAllRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Puts          []*PutRequest          `protobuf:"bytes,1,rep,name=puts,proto3" json:"puts,omitempty"` // at most MaxPut octets of mail in all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAllRequest) Reset() {
+	*x = PutAllRequest{}
+	mi := &file_contract_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAllRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAllRequest) ProtoMessage() {}
+
+func (x *PutAllRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAllRequest.ProtoReflect.Descriptor instead.
+func (*PutAllRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *PutAllRequest) GetPuts() []*PutRequest {
+	if x != nil {
+		return x.Puts
+	}
+	return nil
+}
+
+type PutAllResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Answers       []*PutAnswer           `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"` // in the order of the puts
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAllResponse) Reset() {
+	*x = PutAllResponse{}
+	mi := &file_contract_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAllResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAllResponse) ProtoMessage() {}
+
+func (x *PutAllResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAllResponse.ProtoReflect.Descriptor instead.
+func (*PutAllResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *PutAllResponse) GetAnswers() []*PutAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+type PutAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Response      *PutResponse           `protobuf:"bytes,1,opt,name=response,proto3" json:"response,omitempty"`
+	Code          uint32                 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"` // of its error, as a call's status has it; 0: none
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAnswer) Reset() {
+	*x = PutAnswer{}
+	mi := &file_contract_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAnswer) ProtoMessage() {}
+
+func (x *PutAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
+func (*PutAnswer) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *PutAnswer) GetResponse() *PutResponse {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *PutAnswer) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *PutAnswer) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type PutRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -2205,7 +2567,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2579,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[33]
+	mi := &file_contract_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2592,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{33}
+	return file_contract_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PutRequest) GetAccount() []byte {
@@ -2255,16 +2617,18 @@ type PutMail struct {
 	HeaderDigest  []byte                 `protobuf:"bytes,4,opt,name=header_digest,json=headerDigest,proto3" json:"header_digest,omitempty"`
 	Body          []byte                 `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"` // at most MaxPut octets together with the other mails of the call; or:
 	Upload        uint64                 `protobuf:"varint,6,opt,name=upload,proto3" json:"upload,omitempty"`
-	Replaces      uint64                 `protobuf:"varint,7,opt,name=replaces,proto3" json:"replaces,omitempty"` // a HELD or LEFT ledger row that this mail takes the place of; 0: none
-	Hold          bool                   `protobuf:"varint,8,opt,name=hold,proto3" json:"hold,omitempty"`         // HELD for its size; the longer one of it and of what the replaced row held stays stored
-	Notice        bool                   `protobuf:"varint,9,opt,name=notice,proto3" json:"notice,omitempty"`     // LEFT, LARGE: the body is Postroom's own notice, size and UIDL are the mail's
+	Replaces      uint64                 `protobuf:"varint,7,opt,name=replaces,proto3" json:"replaces,omitempty"`                       // a HELD or LEFT ledger row that this mail takes the place of; 0: none
+	Hold          bool                   `protobuf:"varint,8,opt,name=hold,proto3" json:"hold,omitempty"`                               // HELD for its size; the longer one of it and of what the replaced row held stays stored
+	Notice        bool                   `protobuf:"varint,9,opt,name=notice,proto3" json:"notice,omitempty"`                           // LEFT, LARGE: the body is Postroom's own notice, size, UIDL and digests are the mail's
+	BodyDigest    []byte                 `protobuf:"bytes,40,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"` // SHA-256 of what stands behind the header; may be empty
+	Limit         uint64                 `protobuf:"varint,41,opt,name=limit,proto3" json:"limit,omitempty"`                            // with notice: octets of one mail that the limit allows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PutMail) Reset() {
 	*x = PutMail{}
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2640,7 @@ func (x *PutMail) String() string {
 func (*PutMail) ProtoMessage() {}
 
 func (x *PutMail) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[34]
+	mi := &file_contract_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2653,7 @@ func (x *PutMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMail.ProtoReflect.Descriptor instead.
 func (*PutMail) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{34}
+	return file_contract_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PutMail) GetKey() []byte {
@@ -2355,6 +2719,20 @@ func (x *PutMail) GetNotice() bool {
 	return false
 }
 
+func (x *PutMail) GetBodyDigest() []byte {
+	if x != nil {
+		return x.BodyDigest
+	}
+	return nil
+}
+
+func (x *PutMail) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
 type PutResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Results       []*PutResult           `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"` // in the order of the mails
@@ -2364,7 +2742,7 @@ type PutResponse struct {
 
 func (x *PutResponse) Reset() {
 	*x = PutResponse{}
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2754,7 @@ func (x *PutResponse) String() string {
 func (*PutResponse) ProtoMessage() {}
 
 func (x *PutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[35]
+	mi := &file_contract_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2767,7 @@ func (x *PutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResponse.ProtoReflect.Descriptor instead.
 func (*PutResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{35}
+	return file_contract_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PutResponse) GetResults() []*PutResult {
@@ -2409,7 +2787,7 @@ type PutResult struct {
 
 func (x *PutResult) Reset() {
 	*x = PutResult{}
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2799,7 @@ func (x *PutResult) String() string {
 func (*PutResult) ProtoMessage() {}
 
 func (x *PutResult) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[36]
+	mi := &file_contract_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2812,7 @@ func (x *PutResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResult.ProtoReflect.Descriptor instead.
 func (*PutResult) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{36}
+	return file_contract_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PutResult) GetId() uint64 {
@@ -2460,7 +2838,7 @@ type BeginUploadRequest struct {
 
 func (x *BeginUploadRequest) Reset() {
 	*x = BeginUploadRequest{}
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2850,7 @@ func (x *BeginUploadRequest) String() string {
 func (*BeginUploadRequest) ProtoMessage() {}
 
 func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[37]
+	mi := &file_contract_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2863,7 @@ func (x *BeginUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadRequest.ProtoReflect.Descriptor instead.
 func (*BeginUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{37}
+	return file_contract_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *BeginUploadRequest) GetAccount() []byte {
@@ -2504,7 +2882,7 @@ type BeginUploadResponse struct {
 
 func (x *BeginUploadResponse) Reset() {
 	*x = BeginUploadResponse{}
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2894,7 @@ func (x *BeginUploadResponse) String() string {
 func (*BeginUploadResponse) ProtoMessage() {}
 
 func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[38]
+	mi := &file_contract_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +2907,7 @@ func (x *BeginUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginUploadResponse.ProtoReflect.Descriptor instead.
 func (*BeginUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{38}
+	return file_contract_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *BeginUploadResponse) GetUpload() uint64 {
@@ -2550,7 +2928,7 @@ type AppendUploadRequest struct {
 
 func (x *AppendUploadRequest) Reset() {
 	*x = AppendUploadRequest{}
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +2940,7 @@ func (x *AppendUploadRequest) String() string {
 func (*AppendUploadRequest) ProtoMessage() {}
 
 func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[39]
+	mi := &file_contract_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +2953,7 @@ func (x *AppendUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadRequest.ProtoReflect.Descriptor instead.
 func (*AppendUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{39}
+	return file_contract_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AppendUploadRequest) GetUpload() uint64 {
@@ -2607,7 +2985,7 @@ type AppendUploadResponse struct {
 
 func (x *AppendUploadResponse) Reset() {
 	*x = AppendUploadResponse{}
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +2997,7 @@ func (x *AppendUploadResponse) String() string {
 func (*AppendUploadResponse) ProtoMessage() {}
 
 func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[40]
+	mi := &file_contract_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +3010,7 @@ func (x *AppendUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendUploadResponse.ProtoReflect.Descriptor instead.
 func (*AppendUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{40}
+	return file_contract_proto_rawDescGZIP(), []int{46}
 }
 
 type AbortUploadRequest struct {
@@ -2644,7 +3022,7 @@ type AbortUploadRequest struct {
 
 func (x *AbortUploadRequest) Reset() {
 	*x = AbortUploadRequest{}
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +3034,7 @@ func (x *AbortUploadRequest) String() string {
 func (*AbortUploadRequest) ProtoMessage() {}
 
 func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[41]
+	mi := &file_contract_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +3047,7 @@ func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadRequest.ProtoReflect.Descriptor instead.
 func (*AbortUploadRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{41}
+	return file_contract_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AbortUploadRequest) GetUpload() uint64 {
@@ -2687,7 +3065,7 @@ type AbortUploadResponse struct {
 
 func (x *AbortUploadResponse) Reset() {
 	*x = AbortUploadResponse{}
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2699,7 +3077,7 @@ func (x *AbortUploadResponse) String() string {
 func (*AbortUploadResponse) ProtoMessage() {}
 
 func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[42]
+	mi := &file_contract_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2712,7 +3090,7 @@ func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadResponse.ProtoReflect.Descriptor instead.
 func (*AbortUploadResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{42}
+	return file_contract_proto_rawDescGZIP(), []int{48}
 }
 
 type MarkLedgerRequest struct {
@@ -2727,7 +3105,7 @@ type MarkLedgerRequest struct {
 
 func (x *MarkLedgerRequest) Reset() {
 	*x = MarkLedgerRequest{}
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2739,7 +3117,7 @@ func (x *MarkLedgerRequest) String() string {
 func (*MarkLedgerRequest) ProtoMessage() {}
 
 func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[43]
+	mi := &file_contract_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2752,7 +3130,7 @@ func (x *MarkLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerRequest.ProtoReflect.Descriptor instead.
 func (*MarkLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{43}
+	return file_contract_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *MarkLedgerRequest) GetAccount() []byte {
@@ -2795,7 +3173,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2807,7 +3185,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[44]
+	mi := &file_contract_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2820,7 +3198,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{44}
+	return file_contract_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *LedgerMark) GetId() uint64 {
@@ -2845,7 +3223,7 @@ type MarkLedgerResponse struct {
 
 func (x *MarkLedgerResponse) Reset() {
 	*x = MarkLedgerResponse{}
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2857,7 +3235,7 @@ func (x *MarkLedgerResponse) String() string {
 func (*MarkLedgerResponse) ProtoMessage() {}
 
 func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[45]
+	mi := &file_contract_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2870,7 +3248,7 @@ func (x *MarkLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLedgerResponse.ProtoReflect.Descriptor instead.
 func (*MarkLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{45}
+	return file_contract_proto_rawDescGZIP(), []int{51}
 }
 
 type WorkRequest struct {
@@ -2882,7 +3260,7 @@ type WorkRequest struct {
 
 func (x *WorkRequest) Reset() {
 	*x = WorkRequest{}
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +3272,7 @@ func (x *WorkRequest) String() string {
 func (*WorkRequest) ProtoMessage() {}
 
 func (x *WorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[46]
+	mi := &file_contract_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +3285,7 @@ func (x *WorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRequest.ProtoReflect.Descriptor instead.
 func (*WorkRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{46}
+	return file_contract_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *WorkRequest) GetWorker() uint64 {
@@ -2926,7 +3304,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3316,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[47]
+	mi := &file_contract_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3329,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{47}
+	return file_contract_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *TakeRequest) GetWorker() uint64 {
@@ -2975,7 +3353,7 @@ type TakeResponse struct {
 
 func (x *TakeResponse) Reset() {
 	*x = TakeResponse{}
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +3365,7 @@ func (x *TakeResponse) String() string {
 func (*TakeResponse) ProtoMessage() {}
 
 func (x *TakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[48]
+	mi := &file_contract_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +3378,7 @@ func (x *TakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeResponse.ProtoReflect.Descriptor instead.
 func (*TakeResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{48}
+	return file_contract_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *TakeResponse) GetNone() bool {
@@ -3057,7 +3435,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3069,7 +3447,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[49]
+	mi := &file_contract_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3082,7 +3460,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{49}
+	return file_contract_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SettleRequest) GetWorker() uint64 {
@@ -3121,7 +3499,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3133,7 +3511,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[50]
+	mi := &file_contract_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3146,7 +3524,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{50}
+	return file_contract_proto_rawDescGZIP(), []int{56}
 }
 
 type ReleaseRequest struct {
@@ -3159,7 +3537,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3171,7 +3549,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[51]
+	mi := &file_contract_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3184,7 +3562,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{51}
+	return file_contract_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReleaseRequest) GetWorker() uint64 {
@@ -3209,7 +3587,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3221,7 +3599,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3234,7 +3612,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{52}
+	return file_contract_proto_rawDescGZIP(), []int{58}
 }
 
 type ApplyFileRequest struct {
@@ -3249,7 +3627,7 @@ type ApplyFileRequest struct {
 
 func (x *ApplyFileRequest) Reset() {
 	*x = ApplyFileRequest{}
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +3639,7 @@ func (x *ApplyFileRequest) String() string {
 func (*ApplyFileRequest) ProtoMessage() {}
 
 func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +3652,7 @@ func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileRequest.ProtoReflect.Descriptor instead.
 func (*ApplyFileRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{53}
+	return file_contract_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ApplyFileRequest) GetSource() string {
@@ -3315,7 +3693,7 @@ type ApplyFileResponse struct {
 
 func (x *ApplyFileResponse) Reset() {
 	*x = ApplyFileResponse{}
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3327,7 +3705,7 @@ func (x *ApplyFileResponse) String() string {
 func (*ApplyFileResponse) ProtoMessage() {}
 
 func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3340,7 +3718,7 @@ func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileResponse.ProtoReflect.Descriptor instead.
 func (*ApplyFileResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{54}
+	return file_contract_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ApplyFileResponse) GetApplied() bool {
@@ -3369,7 +3747,7 @@ type ServiceStatus struct {
 
 func (x *ServiceStatus) Reset() {
 	*x = ServiceStatus{}
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3381,7 +3759,7 @@ func (x *ServiceStatus) String() string {
 func (*ServiceStatus) ProtoMessage() {}
 
 func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3394,7 +3772,7 @@ func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatus.ProtoReflect.Descriptor instead.
 func (*ServiceStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{55}
+	return file_contract_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ServiceStatus) GetName() string {
@@ -3435,7 +3813,7 @@ type ReportServicesRequest struct {
 
 func (x *ReportServicesRequest) Reset() {
 	*x = ReportServicesRequest{}
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3447,7 +3825,7 @@ func (x *ReportServicesRequest) String() string {
 func (*ReportServicesRequest) ProtoMessage() {}
 
 func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3460,7 +3838,7 @@ func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesRequest.ProtoReflect.Descriptor instead.
 func (*ReportServicesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{56}
+	return file_contract_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReportServicesRequest) GetServices() []*ServiceStatus {
@@ -3485,7 +3863,7 @@ type ReportServicesResponse struct {
 
 func (x *ReportServicesResponse) Reset() {
 	*x = ReportServicesResponse{}
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3497,7 +3875,7 @@ func (x *ReportServicesResponse) String() string {
 func (*ReportServicesResponse) ProtoMessage() {}
 
 func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3510,7 +3888,7 @@ func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesResponse.ProtoReflect.Descriptor instead.
 func (*ReportServicesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{57}
+	return file_contract_proto_rawDescGZIP(), []int{63}
 }
 
 type ReportClockRequest struct {
@@ -3522,7 +3900,7 @@ type ReportClockRequest struct {
 
 func (x *ReportClockRequest) Reset() {
 	*x = ReportClockRequest{}
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3912,7 @@ func (x *ReportClockRequest) String() string {
 func (*ReportClockRequest) ProtoMessage() {}
 
 func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +3925,7 @@ func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockRequest.ProtoReflect.Descriptor instead.
 func (*ReportClockRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{58}
+	return file_contract_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReportClockRequest) GetGood() bool {
@@ -3565,7 +3943,7 @@ type ReportClockResponse struct {
 
 func (x *ReportClockResponse) Reset() {
 	*x = ReportClockResponse{}
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3577,7 +3955,7 @@ func (x *ReportClockResponse) String() string {
 func (*ReportClockResponse) ProtoMessage() {}
 
 func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3590,18 +3968,19 @@ func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockResponse.ProtoReflect.Descriptor instead.
 func (*ReportClockResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{59}
+	return file_contract_proto_rawDescGZIP(), []int{65}
 }
 
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cursor        []byte                 `protobuf:"bytes,50,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3613,7 +3992,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3626,7 +4005,14 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{60}
+	return file_contract_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *GetStatusRequest) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
 }
 
 type GetStatusResponse struct {
@@ -3637,13 +4023,14 @@ type GetStatusResponse struct {
 	Accounts      []*AccountStatus       `protobuf:"bytes,4,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	Queues        []*QueueStatus         `protobuf:"bytes,5,rep,name=queues,proto3" json:"queues,omitempty"`
 	Conditions    []*Condition           `protobuf:"bytes,6,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	Cursor        []byte                 `protobuf:"bytes,50,opt,name=cursor,proto3" json:"cursor,omitempty"` // accounts or conditions follow behind it, and nothing else; empty: that is all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3655,7 +4042,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3668,7 +4055,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{61}
+	return file_contract_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *GetStatusResponse) GetReady() bool {
@@ -3713,6 +4100,13 @@ func (x *GetStatusResponse) GetConditions() []*Condition {
 	return nil
 }
 
+func (x *GetStatusResponse) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
 type AccountStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // compound name
@@ -3728,7 +4122,7 @@ type AccountStatus struct {
 
 func (x *AccountStatus) Reset() {
 	*x = AccountStatus{}
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3740,7 +4134,7 @@ func (x *AccountStatus) String() string {
 func (*AccountStatus) ProtoMessage() {}
 
 func (x *AccountStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3753,7 +4147,7 @@ func (x *AccountStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountStatus.ProtoReflect.Descriptor instead.
 func (*AccountStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{62}
+	return file_contract_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *AccountStatus) GetAccount() string {
@@ -3816,7 +4210,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3828,7 +4222,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3841,7 +4235,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{63}
+	return file_contract_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *QueueStatus) GetQueue() string {
@@ -3874,7 +4268,7 @@ type AccountRequest struct {
 
 func (x *AccountRequest) Reset() {
 	*x = AccountRequest{}
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4280,7 @@ func (x *AccountRequest) String() string {
 func (*AccountRequest) ProtoMessage() {}
 
 func (x *AccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4293,7 @@ func (x *AccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountRequest.ProtoReflect.Descriptor instead.
 func (*AccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{64}
+	return file_contract_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *AccountRequest) GetName() string {
@@ -3917,7 +4311,7 @@ type AccountResponse struct {
 
 func (x *AccountResponse) Reset() {
 	*x = AccountResponse{}
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3929,7 +4323,7 @@ func (x *AccountResponse) String() string {
 func (*AccountResponse) ProtoMessage() {}
 
 func (x *AccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3942,7 +4336,7 @@ func (x *AccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountResponse.ProtoReflect.Descriptor instead.
 func (*AccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{65}
+	return file_contract_proto_rawDescGZIP(), []int{71}
 }
 
 type RemoveAccountRequest struct {
@@ -3955,7 +4349,7 @@ type RemoveAccountRequest struct {
 
 func (x *RemoveAccountRequest) Reset() {
 	*x = RemoveAccountRequest{}
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3967,7 +4361,7 @@ func (x *RemoveAccountRequest) String() string {
 func (*RemoveAccountRequest) ProtoMessage() {}
 
 func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3980,7 +4374,7 @@ func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveAccountRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{66}
+	return file_contract_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *RemoveAccountRequest) GetName() string {
@@ -3997,6 +4391,162 @@ func (x *RemoveAccountRequest) GetWithMail() bool {
 	return false
 }
 
+type SetAccountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Retrieved     *string                `protobuf:"bytes,2,opt,name=retrieved,proto3,oneof" json:"retrieved,omitempty"` // as in the settings file; "default": what stands there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAccountRequest) Reset() {
+	*x = SetAccountRequest{}
+	mi := &file_contract_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAccountRequest) ProtoMessage() {}
+
+func (x *SetAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAccountRequest.ProtoReflect.Descriptor instead.
+func (*SetAccountRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *SetAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetAccountRequest) GetRetrieved() string {
+	if x != nil && x.Retrieved != nil {
+		return *x.Retrieved
+	}
+	return ""
+}
+
+type RestoreMailRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"` // what left before isn't meant; none: all is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreMailRequest) Reset() {
+	*x = RestoreMailRequest{}
+	mi := &file_contract_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreMailRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreMailRequest) ProtoMessage() {}
+
+func (x *RestoreMailRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreMailRequest.ProtoReflect.Descriptor instead.
+func (*RestoreMailRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *RestoreMailRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RestoreMailRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+type RestoreMailResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      uint64                 `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"` // call again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreMailResponse) Reset() {
+	*x = RestoreMailResponse{}
+	mi := &file_contract_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreMailResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreMailResponse) ProtoMessage() {}
+
+func (x *RestoreMailResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreMailResponse.ProtoReflect.Descriptor instead.
+func (*RestoreMailResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *RestoreMailResponse) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+func (x *RestoreMailResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 type ShowAccountRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4006,7 +4556,7 @@ type ShowAccountRequest struct {
 
 func (x *ShowAccountRequest) Reset() {
 	*x = ShowAccountRequest{}
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4018,7 +4568,7 @@ func (x *ShowAccountRequest) String() string {
 func (*ShowAccountRequest) ProtoMessage() {}
 
 func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4031,7 +4581,7 @@ func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountRequest.ProtoReflect.Descriptor instead.
 func (*ShowAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{67}
+	return file_contract_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ShowAccountRequest) GetName() string {
@@ -4051,13 +4601,15 @@ type ShowAccountResponse struct {
 	Licensed      bool                   `protobuf:"varint,6,opt,name=licensed,proto3" json:"licensed,omitempty"`
 	Queues        []*QueueStatus         `protobuf:"bytes,7,rep,name=queues,proto3" json:"queues,omitempty"`
 	Ledger        []*LedgerCount         `protobuf:"bytes,8,rep,name=ledger,proto3" json:"ledger,omitempty"`
+	Retrieved     string                 `protobuf:"bytes,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"`                            // as in the settings file
+	OwnRetrieved  bool                   `protobuf:"varint,61,opt,name=own_retrieved,json=ownRetrieved,proto3" json:"own_retrieved,omitempty"` // it's this account's own, not the settings'
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ShowAccountResponse) Reset() {
 	*x = ShowAccountResponse{}
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4069,7 +4621,7 @@ func (x *ShowAccountResponse) String() string {
 func (*ShowAccountResponse) ProtoMessage() {}
 
 func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4082,7 +4634,7 @@ func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountResponse.ProtoReflect.Descriptor instead.
 func (*ShowAccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{68}
+	return file_contract_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ShowAccountResponse) GetStatus() *AccountStatus {
@@ -4141,6 +4693,20 @@ func (x *ShowAccountResponse) GetLedger() []*LedgerCount {
 	return nil
 }
 
+func (x *ShowAccountResponse) GetRetrieved() string {
+	if x != nil {
+		return x.Retrieved
+	}
+	return ""
+}
+
+func (x *ShowAccountResponse) GetOwnRetrieved() bool {
+	if x != nil {
+		return x.OwnRetrieved
+	}
+	return false
+}
+
 type LedgerCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         LedgerState            `protobuf:"varint,1,opt,name=state,proto3,enum=postroom.v1.LedgerState" json:"state,omitempty"`
@@ -4151,7 +4717,7 @@ type LedgerCount struct {
 
 func (x *LedgerCount) Reset() {
 	*x = LedgerCount{}
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4163,7 +4729,7 @@ func (x *LedgerCount) String() string {
 func (*LedgerCount) ProtoMessage() {}
 
 func (x *LedgerCount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4176,7 +4742,7 @@ func (x *LedgerCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerCount.ProtoReflect.Descriptor instead.
 func (*LedgerCount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{69}
+	return file_contract_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *LedgerCount) GetState() LedgerState {
@@ -4204,7 +4770,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4216,7 +4782,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4229,7 +4795,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{70}
+	return file_contract_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ListMessagesRequest) GetName() string {
@@ -4265,7 +4831,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4277,7 +4843,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4290,7 +4856,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{71}
+	return file_contract_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*HeldMessage {
@@ -4333,7 +4899,7 @@ type HeldMessage struct {
 
 func (x *HeldMessage) Reset() {
 	*x = HeldMessage{}
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4345,7 +4911,7 @@ func (x *HeldMessage) String() string {
 func (*HeldMessage) ProtoMessage() {}
 
 func (x *HeldMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4358,7 +4924,7 @@ func (x *HeldMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldMessage.ProtoReflect.Descriptor instead.
 func (*HeldMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{72}
+	return file_contract_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *HeldMessage) GetId() uint64 {
@@ -4401,7 +4967,7 @@ type ReadMessageRequest struct {
 
 func (x *ReadMessageRequest) Reset() {
 	*x = ReadMessageRequest{}
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4413,7 +4979,7 @@ func (x *ReadMessageRequest) String() string {
 func (*ReadMessageRequest) ProtoMessage() {}
 
 func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4426,7 +4992,7 @@ func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageRequest.ProtoReflect.Descriptor instead.
 func (*ReadMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{73}
+	return file_contract_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ReadMessageRequest) GetName() string {
@@ -4466,7 +5032,7 @@ type ReadMessageResponse struct {
 
 func (x *ReadMessageResponse) Reset() {
 	*x = ReadMessageResponse{}
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4478,7 +5044,7 @@ func (x *ReadMessageResponse) String() string {
 func (*ReadMessageResponse) ProtoMessage() {}
 
 func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4491,7 +5057,7 @@ func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageResponse.ProtoReflect.Descriptor instead.
 func (*ReadMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{74}
+	return file_contract_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ReadMessageResponse) GetOctets() []byte {
@@ -4511,7 +5077,7 @@ type ApplySettingsRequest struct {
 
 func (x *ApplySettingsRequest) Reset() {
 	*x = ApplySettingsRequest{}
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4523,7 +5089,7 @@ func (x *ApplySettingsRequest) String() string {
 func (*ApplySettingsRequest) ProtoMessage() {}
 
 func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4536,7 +5102,7 @@ func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsRequest.ProtoReflect.Descriptor instead.
 func (*ApplySettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{75}
+	return file_contract_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ApplySettingsRequest) GetFile() string {
@@ -4562,7 +5128,7 @@ type ApplySettingsResponse struct {
 
 func (x *ApplySettingsResponse) Reset() {
 	*x = ApplySettingsResponse{}
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4574,7 +5140,7 @@ func (x *ApplySettingsResponse) String() string {
 func (*ApplySettingsResponse) ProtoMessage() {}
 
 func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4587,7 +5153,7 @@ func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsResponse.ProtoReflect.Descriptor instead.
 func (*ApplySettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{76}
+	return file_contract_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ApplySettingsResponse) GetProblem() string {
@@ -4606,7 +5172,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4618,7 +5184,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4631,7 +5197,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{77}
+	return file_contract_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *CheckRequest) GetCursor() []byte {
@@ -4653,7 +5219,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4665,7 +5231,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4678,7 +5244,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{78}
+	return file_contract_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *CheckResponse) GetCursor() []byte {
@@ -4717,7 +5283,7 @@ type GetFingerprintRequest struct {
 
 func (x *GetFingerprintRequest) Reset() {
 	*x = GetFingerprintRequest{}
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4729,7 +5295,7 @@ func (x *GetFingerprintRequest) String() string {
 func (*GetFingerprintRequest) ProtoMessage() {}
 
 func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4742,7 +5308,7 @@ func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintRequest.ProtoReflect.Descriptor instead.
 func (*GetFingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{79}
+	return file_contract_proto_rawDescGZIP(), []int{88}
 }
 
 type GetFingerprintResponse struct {
@@ -4755,7 +5321,7 @@ type GetFingerprintResponse struct {
 
 func (x *GetFingerprintResponse) Reset() {
 	*x = GetFingerprintResponse{}
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4767,7 +5333,7 @@ func (x *GetFingerprintResponse) String() string {
 func (*GetFingerprintResponse) ProtoMessage() {}
 
 func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4780,7 +5346,7 @@ func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintResponse.ProtoReflect.Descriptor instead.
 func (*GetFingerprintResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{80}
+	return file_contract_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *GetFingerprintResponse) GetSha256() string {
@@ -4837,22 +5403,34 @@ const file_contract_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\v\n" +
 	"\aREFUSED\x10\x02\x12\r\n" +
-	"\tTEMPORARY\x10\x03\"D\n" +
+	"\tTEMPORARY\x10\x03\"-\n" +
+	"\x11AwaitFetchRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\"\x14\n" +
+	"\x12AwaitFetchResponse\"v\n" +
 	"\x12OpenMailboxRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
-	"\x05after\x18\x02 \x01(\x04R\x05after\"b\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
+	"\x06server\x18< \x01(\x04R\x06server\x12\x18\n" +
+	"\asession\x18= \x01(\x04R\asession\"\x80\x01\n" +
 	"\x13OpenMailboxResponse\x127\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1b.postroom.v1.MailboxMessageR\bmessages\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"s\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\x03R\tretrieved\"\x91\x01\n" +
 	"\x0eMailboxMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\tR\x04uidl\x12\x16\n" +
 	"\x06prefix\x18\x03 \x01(\fR\x06prefix\x12%\n" +
-	"\x04body\x18\x04 \x01(\v2\x11.postroom.v1.BodyR\x04body\"@\n" +
+	"\x04body\x18\x04 \x01(\v2\x11.postroom.v1.BodyR\x04body\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\bR\tretrieved\"x\n" +
 	"\x0eEndPollRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
-	"\x05leave\x18\x02 \x03(\x04R\x05leave\"\x11\n" +
-	"\x0fEndPollResponse\"S\n" +
+	"\x05leave\x18\x02 \x03(\x04R\x05leave\x12\x18\n" +
+	"\asession\x18< \x01(\x04R\asession\x12\x1c\n" +
+	"\tretrieved\x18= \x03(\x04R\tretrieved\"\x11\n" +
+	"\x0fEndPollResponse\"[\n" +
+	"\fServeRequest\x12\x16\n" +
+	"\x06server\x18\x01 \x01(\x04R\x06server\x123\n" +
+	"\x04open\x18\x02 \x03(\v2\x1f.postroom.v1.OpenMailboxRequestR\x04open\"S\n" +
 	"\x13ReportDamageRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x12\n" +
@@ -4867,7 +5445,7 @@ const file_contract_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x125\n" +
 	"\baccounts\x18\x01 \x03(\v2\x19.postroom.v1.FetchAccountR\baccounts\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"\x9e\x02\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xb4\x02\n" +
 	"\fFetchAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -4878,15 +5456,17 @@ const file_contract_proto_rawDesc = "" +
 	"\tlast_poll\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\blastPoll\x129\n" +
 	"\n" +
 	"last_fetch\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tlastFetch\x12\x16\n" +
-	"\x06wanted\x18\t \x01(\bR\x06wanted\"\x19\n" +
-	"\x17TakeVerificationRequest\"\x98\x01\n" +
+	"\x06wanted\x18\t \x01(\bR\x06wanted\x12\x14\n" +
+	"\x05asked\x182 \x01(\bR\x05asked\"\x19\n" +
+	"\x17TakeVerificationRequest\"\xae\x01\n" +
 	"\x18TakeVerificationResponse\x12\x12\n" +
 	"\x04none\x18\x01 \x01(\bR\x04none\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x14\n" +
 	"\x05login\x18\x03 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x04 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x05 \x01(\rR\x04port\x12\x1a\n" +
-	"\bpassword\x18\x06 \x01(\tR\bpassword\"r\n" +
+	"\bpassword\x18\x06 \x01(\tR\bpassword\x12\x14\n" +
+	"\x05known\x18\a \x01(\bR\x05known\"r\n" +
 	"\x19AnswerVerificationRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x121\n" +
 	"\bverified\x18\x02 \x01(\x0e2\x15.postroom.v1.VerifiedR\bverified\x12\x12\n" +
@@ -4911,7 +5491,7 @@ const file_contract_proto_rawDesc = "" +
 	"next_fetch\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tnextFetch\x12\x18\n" +
 	"\alasting\x18\b \x01(\bR\alasting\x12\x18\n" +
 	"\amisfits\x18\t \x01(\rR\amisfitsJ\x04\b\x06\x10\aJ\x04\b\a\x10\b\"\x12\n" +
-	"\x10EndFetchResponse\"\x9b\x03\n" +
+	"\x10EndFetchResponse\"\xd2\x03\n" +
 	"\tLedgerRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.postroom.v1.LedgerStateR\x05state\x12\x12\n" +
@@ -4925,17 +5505,28 @@ const file_contract_proto_rawDesc = "" +
 	"\x06octets\x18\n" +
 	" \x01(\x04R\x06octets\x12\x1a\n" +
 	"\bversions\x18\v \x03(\fR\bversions\x12\x1a\n" +
-	"\baccepted\x18\f \x01(\bR\baccepted\"C\n" +
+	"\baccepted\x18\f \x01(\bR\baccepted\x12\x1f\n" +
+	"\vbody_digest\x18( \x01(\fR\n" +
+	"bodyDigest\x12\x14\n" +
+	"\x05limit\x18) \x01(\x04R\x05limit\"C\n" +
 	"\x11ListLedgerRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\"T\n" +
 	"\x12ListLedgerResponse\x12*\n" +
 	"\x04rows\x18\x01 \x03(\v2\x16.postroom.v1.LedgerRowR\x04rows\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"R\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"<\n" +
+	"\rPutAllRequest\x12+\n" +
+	"\x04puts\x18\x01 \x03(\v2\x17.postroom.v1.PutRequestR\x04puts\"B\n" +
+	"\x0ePutAllResponse\x120\n" +
+	"\aanswers\x18\x01 \x03(\v2\x16.postroom.v1.PutAnswerR\aanswers\"i\n" +
+	"\tPutAnswer\x124\n" +
+	"\bresponse\x18\x01 \x01(\v2\x18.postroom.v1.PutResponseR\bresponse\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\rR\x04code\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"R\n" +
 	"\n" +
 	"PutRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12*\n" +
-	"\x05mails\x18\x02 \x03(\v2\x14.postroom.v1.PutMailR\x05mails\"\xdc\x01\n" +
+	"\x05mails\x18\x02 \x03(\v2\x14.postroom.v1.PutMailR\x05mails\"\x93\x02\n" +
 	"\aPutMail\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\fR\x04uidl\x12\x12\n" +
@@ -4945,7 +5536,10 @@ const file_contract_proto_rawDesc = "" +
 	"\x06upload\x18\x06 \x01(\x04R\x06upload\x12\x1a\n" +
 	"\breplaces\x18\a \x01(\x04R\breplaces\x12\x12\n" +
 	"\x04hold\x18\b \x01(\bR\x04hold\x12\x16\n" +
-	"\x06notice\x18\t \x01(\bR\x06notice\"?\n" +
+	"\x06notice\x18\t \x01(\bR\x06notice\x12\x1f\n" +
+	"\vbody_digest\x18( \x01(\fR\n" +
+	"bodyDigest\x12\x14\n" +
+	"\x05limit\x18) \x01(\x04R\x05limit\"?\n" +
 	"\vPutResponse\x120\n" +
 	"\aresults\x18\x01 \x03(\v2\x16.postroom.v1.PutResultR\aresults\"3\n" +
 	"\tPutResult\x12\x0e\n" +
@@ -5016,8 +5610,9 @@ const file_contract_proto_rawDesc = "" +
 	"\x16ReportServicesResponse\"(\n" +
 	"\x12ReportClockRequest\x12\x12\n" +
 	"\x04good\x18\x01 \x01(\bR\x04good\"\x15\n" +
-	"\x13ReportClockResponse\"\x12\n" +
-	"\x10GetStatusRequest\"\x9d\x02\n" +
+	"\x13ReportClockResponse\"*\n" +
+	"\x10GetStatusRequest\x12\x16\n" +
+	"\x06cursor\x182 \x01(\fR\x06cursor\"\xb5\x02\n" +
 	"\x11GetStatusResponse\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\bR\x05ready\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x126\n" +
@@ -5026,7 +5621,8 @@ const file_contract_proto_rawDesc = "" +
 	"\x06queues\x18\x05 \x03(\v2\x18.postroom.v1.QueueStatusR\x06queues\x126\n" +
 	"\n" +
 	"conditions\x18\x06 \x03(\v2\x16.postroom.v1.ConditionR\n" +
-	"conditions\"\x88\x02\n" +
+	"conditions\x12\x16\n" +
+	"\x06cursor\x182 \x01(\fR\x06cursor\"\x88\x02\n" +
 	"\rAccountStatus\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x14\n" +
@@ -5046,9 +5642,20 @@ const file_contract_proto_rawDesc = "" +
 	"\x0fAccountResponse\"G\n" +
 	"\x14RemoveAccountRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
-	"\twith_mail\x18\x02 \x01(\bR\bwithMail\"(\n" +
+	"\twith_mail\x18\x02 \x01(\bR\bwithMail\"X\n" +
+	"\x11SetAccountRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\tretrieved\x18\x02 \x01(\tH\x00R\tretrieved\x88\x01\x01B\f\n" +
+	"\n" +
+	"_retrieved\"Z\n" +
+	"\x12RestoreMailRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"E\n" +
+	"\x13RestoreMailResponse\x12\x1a\n" +
+	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"(\n" +
 	"\x12ShowAccountRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xe6\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xa9\x03\n" +
 	"\x13ShowAccountResponse\x122\n" +
 	"\x06status\x18\x01 \x01(\v2\x1a.postroom.v1.AccountStatusR\x06status\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
@@ -5057,7 +5664,9 @@ const file_contract_proto_rawDesc = "" +
 	"\taddresses\x18\x05 \x03(\tR\taddresses\x12\x1a\n" +
 	"\blicensed\x18\x06 \x01(\bR\blicensed\x120\n" +
 	"\x06queues\x18\a \x03(\v2\x18.postroom.v1.QueueStatusR\x06queues\x120\n" +
-	"\x06ledger\x18\b \x03(\v2\x18.postroom.v1.LedgerCountR\x06ledger\"Q\n" +
+	"\x06ledger\x18\b \x03(\v2\x18.postroom.v1.LedgerCountR\x06ledger\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\tR\tretrieved\x12#\n" +
+	"\rown_retrieved\x18= \x01(\bR\fownRetrieved\"Q\n" +
 	"\vLedgerCount\x12.\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.postroom.v1.LedgerStateR\x05state\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x04R\x04rows\"U\n" +
@@ -5128,13 +5737,16 @@ const file_contract_proto_rawDesc = "" +
 	"\x06Common\x127\n" +
 	"\x05Watch\x12\x19.postroom.v1.WatchRequest\x1a\x11.postroom.v1.Look0\x01\x12P\n" +
 	"\vGetSettings\x12\x1f.postroom.v1.GetSettingsRequest\x1a .postroom.v1.GetSettingsResponse\x12S\n" +
-	"\fSetCondition\x12 .postroom.v1.SetConditionRequest\x1a!.postroom.v1.SetConditionResponse2\x8e\x03\n" +
+	"\fSetCondition\x12 .postroom.v1.SetConditionRequest\x1a!.postroom.v1.SetConditionResponse2\x96\x04\n" +
 	"\x04Pop3\x12>\n" +
-	"\x05Login\x12\x19.postroom.v1.LoginRequest\x1a\x1a.postroom.v1.LoginResponse\x12P\n" +
+	"\x05Login\x12\x19.postroom.v1.LoginRequest\x1a\x1a.postroom.v1.LoginResponse\x12M\n" +
+	"\n" +
+	"AwaitFetch\x12\x1e.postroom.v1.AwaitFetchRequest\x1a\x1f.postroom.v1.AwaitFetchResponse\x12P\n" +
 	"\vOpenMailbox\x12\x1f.postroom.v1.OpenMailboxRequest\x1a .postroom.v1.OpenMailboxResponse\x12D\n" +
 	"\aEndPoll\x12\x1b.postroom.v1.EndPollRequest\x1a\x1c.postroom.v1.EndPollResponse\x12S\n" +
 	"\fReportDamage\x12 .postroom.v1.ReportDamageRequest\x1a!.postroom.v1.ReportDamageResponse\x12Y\n" +
-	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse2\x8f\a\n" +
+	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse\x127\n" +
+	"\x05Serve\x12\x19.postroom.v1.ServeRequest\x1a\x11.postroom.v1.Look0\x012\x98\a\n" +
 	"\aFetcher\x12S\n" +
 	"\fListAccounts\x12 .postroom.v1.ListAccountsRequest\x1a!.postroom.v1.ListAccountsResponse\x12_\n" +
 	"\x10TakeVerification\x12$.postroom.v1.TakeVerificationRequest\x1a%.postroom.v1.TakeVerificationResponse\x12e\n" +
@@ -5143,8 +5755,8 @@ const file_contract_proto_rawDesc = "" +
 	"BeginFetch\x12\x1e.postroom.v1.BeginFetchRequest\x1a\x1f.postroom.v1.BeginFetchResponse\x12G\n" +
 	"\bEndFetch\x12\x1c.postroom.v1.EndFetchRequest\x1a\x1d.postroom.v1.EndFetchResponse\x12M\n" +
 	"\n" +
-	"ListLedger\x12\x1e.postroom.v1.ListLedgerRequest\x1a\x1f.postroom.v1.ListLedgerResponse\x128\n" +
-	"\x03Put\x12\x17.postroom.v1.PutRequest\x1a\x18.postroom.v1.PutResponse\x12P\n" +
+	"ListLedger\x12\x1e.postroom.v1.ListLedgerRequest\x1a\x1f.postroom.v1.ListLedgerResponse\x12A\n" +
+	"\x06PutAll\x12\x1a.postroom.v1.PutAllRequest\x1a\x1b.postroom.v1.PutAllResponse\x12P\n" +
 	"\vBeginUpload\x12\x1f.postroom.v1.BeginUploadRequest\x1a .postroom.v1.BeginUploadResponse\x12S\n" +
 	"\fAppendUpload\x12 .postroom.v1.AppendUploadRequest\x1a!.postroom.v1.AppendUploadResponse\x12P\n" +
 	"\vAbortUpload\x12\x1f.postroom.v1.AbortUploadRequest\x1a .postroom.v1.AbortUploadResponse\x12M\n" +
@@ -5159,14 +5771,18 @@ const file_contract_proto_rawDesc = "" +
 	"\tApplyFile\x12\x1d.postroom.v1.ApplyFileRequest\x1a\x1e.postroom.v1.ApplyFileResponse\x12Y\n" +
 	"\x0eReportServices\x12\".postroom.v1.ReportServicesRequest\x1a#.postroom.v1.ReportServicesResponse\x12P\n" +
 	"\vReportClock\x12\x1f.postroom.v1.ReportClockRequest\x1a .postroom.v1.ReportClockResponse\x12J\n" +
-	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\xec\b\n" +
+	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\x8a\n" +
+	"\n" +
 	"\x05Admin\x12J\n" +
 	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse\x12P\n" +
 	"\vShowAccount\x12\x1f.postroom.v1.ShowAccountRequest\x1a .postroom.v1.ShowAccountResponse\x12I\n" +
 	"\fPauseAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12J\n" +
 	"\rResumeAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12I\n" +
 	"\fFetchAccount\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12M\n" +
-	"\x10AcceptIncomplete\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12P\n" +
+	"\x10AcceptIncomplete\x12\x1b.postroom.v1.AccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12J\n" +
+	"\n" +
+	"SetAccount\x12\x1e.postroom.v1.SetAccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12P\n" +
+	"\vRestoreMail\x12\x1f.postroom.v1.RestoreMailRequest\x1a .postroom.v1.RestoreMailResponse\x12P\n" +
 	"\rRemoveAccount\x12!.postroom.v1.RemoveAccountRequest\x1a\x1c.postroom.v1.AccountResponse\x12S\n" +
 	"\fListMessages\x12 .postroom.v1.ListMessagesRequest\x1a!.postroom.v1.ListMessagesResponse\x12P\n" +
 	"\vReadMessage\x12\x1f.postroom.v1.ReadMessageRequest\x1a .postroom.v1.ReadMessageResponse\x12P\n" +
@@ -5191,7 +5807,7 @@ func file_contract_proto_rawDescGZIP() []byte {
 }
 
 var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
+var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
 var file_contract_proto_goTypes = []any{
 	(Topic)(0),                         // 0: postroom.v1.Topic
 	(Verified)(0),                      // 1: postroom.v1.Verified
@@ -5208,206 +5824,228 @@ var file_contract_proto_goTypes = []any{
 	(*Body)(nil),                       // 12: postroom.v1.Body
 	(*LoginRequest)(nil),               // 13: postroom.v1.LoginRequest
 	(*LoginResponse)(nil),              // 14: postroom.v1.LoginResponse
-	(*OpenMailboxRequest)(nil),         // 15: postroom.v1.OpenMailboxRequest
-	(*OpenMailboxResponse)(nil),        // 16: postroom.v1.OpenMailboxResponse
-	(*MailboxMessage)(nil),             // 17: postroom.v1.MailboxMessage
-	(*EndPollRequest)(nil),             // 18: postroom.v1.EndPollRequest
-	(*EndPollResponse)(nil),            // 19: postroom.v1.EndPollResponse
-	(*ReportDamageRequest)(nil),        // 20: postroom.v1.ReportDamageRequest
-	(*ReportDamageResponse)(nil),       // 21: postroom.v1.ReportDamageResponse
-	(*GetCertificateRequest)(nil),      // 22: postroom.v1.GetCertificateRequest
-	(*GetCertificateResponse)(nil),     // 23: postroom.v1.GetCertificateResponse
-	(*ListAccountsRequest)(nil),        // 24: postroom.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 25: postroom.v1.ListAccountsResponse
-	(*FetchAccount)(nil),               // 26: postroom.v1.FetchAccount
-	(*TakeVerificationRequest)(nil),    // 27: postroom.v1.TakeVerificationRequest
-	(*TakeVerificationResponse)(nil),   // 28: postroom.v1.TakeVerificationResponse
-	(*AnswerVerificationRequest)(nil),  // 29: postroom.v1.AnswerVerificationRequest
-	(*AnswerVerificationResponse)(nil), // 30: postroom.v1.AnswerVerificationResponse
-	(*BeginFetchRequest)(nil),          // 31: postroom.v1.BeginFetchRequest
-	(*BeginFetchResponse)(nil),         // 32: postroom.v1.BeginFetchResponse
-	(*EndFetchRequest)(nil),            // 33: postroom.v1.EndFetchRequest
-	(*EndFetchResponse)(nil),           // 34: postroom.v1.EndFetchResponse
-	(*LedgerRow)(nil),                  // 35: postroom.v1.LedgerRow
-	(*ListLedgerRequest)(nil),          // 36: postroom.v1.ListLedgerRequest
-	(*ListLedgerResponse)(nil),         // 37: postroom.v1.ListLedgerResponse
-	(*PutRequest)(nil),                 // 38: postroom.v1.PutRequest
-	(*PutMail)(nil),                    // 39: postroom.v1.PutMail
-	(*PutResponse)(nil),                // 40: postroom.v1.PutResponse
-	(*PutResult)(nil),                  // 41: postroom.v1.PutResult
-	(*BeginUploadRequest)(nil),         // 42: postroom.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),        // 43: postroom.v1.BeginUploadResponse
-	(*AppendUploadRequest)(nil),        // 44: postroom.v1.AppendUploadRequest
-	(*AppendUploadResponse)(nil),       // 45: postroom.v1.AppendUploadResponse
-	(*AbortUploadRequest)(nil),         // 46: postroom.v1.AbortUploadRequest
-	(*AbortUploadResponse)(nil),        // 47: postroom.v1.AbortUploadResponse
-	(*MarkLedgerRequest)(nil),          // 48: postroom.v1.MarkLedgerRequest
-	(*LedgerMark)(nil),                 // 49: postroom.v1.LedgerMark
-	(*MarkLedgerResponse)(nil),         // 50: postroom.v1.MarkLedgerResponse
-	(*WorkRequest)(nil),                // 51: postroom.v1.WorkRequest
-	(*TakeRequest)(nil),                // 52: postroom.v1.TakeRequest
-	(*TakeResponse)(nil),               // 53: postroom.v1.TakeResponse
-	(*SettleRequest)(nil),              // 54: postroom.v1.SettleRequest
-	(*SettleResponse)(nil),             // 55: postroom.v1.SettleResponse
-	(*ReleaseRequest)(nil),             // 56: postroom.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),            // 57: postroom.v1.ReleaseResponse
-	(*ApplyFileRequest)(nil),           // 58: postroom.v1.ApplyFileRequest
-	(*ApplyFileResponse)(nil),          // 59: postroom.v1.ApplyFileResponse
-	(*ServiceStatus)(nil),              // 60: postroom.v1.ServiceStatus
-	(*ReportServicesRequest)(nil),      // 61: postroom.v1.ReportServicesRequest
-	(*ReportServicesResponse)(nil),     // 62: postroom.v1.ReportServicesResponse
-	(*ReportClockRequest)(nil),         // 63: postroom.v1.ReportClockRequest
-	(*ReportClockResponse)(nil),        // 64: postroom.v1.ReportClockResponse
-	(*GetStatusRequest)(nil),           // 65: postroom.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 66: postroom.v1.GetStatusResponse
-	(*AccountStatus)(nil),              // 67: postroom.v1.AccountStatus
-	(*QueueStatus)(nil),                // 68: postroom.v1.QueueStatus
-	(*AccountRequest)(nil),             // 69: postroom.v1.AccountRequest
-	(*AccountResponse)(nil),            // 70: postroom.v1.AccountResponse
-	(*RemoveAccountRequest)(nil),       // 71: postroom.v1.RemoveAccountRequest
-	(*ShowAccountRequest)(nil),         // 72: postroom.v1.ShowAccountRequest
-	(*ShowAccountResponse)(nil),        // 73: postroom.v1.ShowAccountResponse
-	(*LedgerCount)(nil),                // 74: postroom.v1.LedgerCount
-	(*ListMessagesRequest)(nil),        // 75: postroom.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),       // 76: postroom.v1.ListMessagesResponse
-	(*HeldMessage)(nil),                // 77: postroom.v1.HeldMessage
-	(*ReadMessageRequest)(nil),         // 78: postroom.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 79: postroom.v1.ReadMessageResponse
-	(*ApplySettingsRequest)(nil),       // 80: postroom.v1.ApplySettingsRequest
-	(*ApplySettingsResponse)(nil),      // 81: postroom.v1.ApplySettingsResponse
-	(*CheckRequest)(nil),               // 82: postroom.v1.CheckRequest
-	(*CheckResponse)(nil),              // 83: postroom.v1.CheckResponse
-	(*GetFingerprintRequest)(nil),      // 84: postroom.v1.GetFingerprintRequest
-	(*GetFingerprintResponse)(nil),     // 85: postroom.v1.GetFingerprintResponse
-	(*timestamppb.Timestamp)(nil),      // 86: google.protobuf.Timestamp
+	(*AwaitFetchRequest)(nil),          // 15: postroom.v1.AwaitFetchRequest
+	(*AwaitFetchResponse)(nil),         // 16: postroom.v1.AwaitFetchResponse
+	(*OpenMailboxRequest)(nil),         // 17: postroom.v1.OpenMailboxRequest
+	(*OpenMailboxResponse)(nil),        // 18: postroom.v1.OpenMailboxResponse
+	(*MailboxMessage)(nil),             // 19: postroom.v1.MailboxMessage
+	(*EndPollRequest)(nil),             // 20: postroom.v1.EndPollRequest
+	(*EndPollResponse)(nil),            // 21: postroom.v1.EndPollResponse
+	(*ServeRequest)(nil),               // 22: postroom.v1.ServeRequest
+	(*ReportDamageRequest)(nil),        // 23: postroom.v1.ReportDamageRequest
+	(*ReportDamageResponse)(nil),       // 24: postroom.v1.ReportDamageResponse
+	(*GetCertificateRequest)(nil),      // 25: postroom.v1.GetCertificateRequest
+	(*GetCertificateResponse)(nil),     // 26: postroom.v1.GetCertificateResponse
+	(*ListAccountsRequest)(nil),        // 27: postroom.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),       // 28: postroom.v1.ListAccountsResponse
+	(*FetchAccount)(nil),               // 29: postroom.v1.FetchAccount
+	(*TakeVerificationRequest)(nil),    // 30: postroom.v1.TakeVerificationRequest
+	(*TakeVerificationResponse)(nil),   // 31: postroom.v1.TakeVerificationResponse
+	(*AnswerVerificationRequest)(nil),  // 32: postroom.v1.AnswerVerificationRequest
+	(*AnswerVerificationResponse)(nil), // 33: postroom.v1.AnswerVerificationResponse
+	(*BeginFetchRequest)(nil),          // 34: postroom.v1.BeginFetchRequest
+	(*BeginFetchResponse)(nil),         // 35: postroom.v1.BeginFetchResponse
+	(*EndFetchRequest)(nil),            // 36: postroom.v1.EndFetchRequest
+	(*EndFetchResponse)(nil),           // 37: postroom.v1.EndFetchResponse
+	(*LedgerRow)(nil),                  // 38: postroom.v1.LedgerRow
+	(*ListLedgerRequest)(nil),          // 39: postroom.v1.ListLedgerRequest
+	(*ListLedgerResponse)(nil),         // 40: postroom.v1.ListLedgerResponse
+	(*PutAllRequest)(nil),              // 41: postroom.v1.PutAllRequest
+	(*PutAllResponse)(nil),             // 42: postroom.v1.PutAllResponse
+	(*PutAnswer)(nil),                  // 43: postroom.v1.PutAnswer
+	(*PutRequest)(nil),                 // 44: postroom.v1.PutRequest
+	(*PutMail)(nil),                    // 45: postroom.v1.PutMail
+	(*PutResponse)(nil),                // 46: postroom.v1.PutResponse
+	(*PutResult)(nil),                  // 47: postroom.v1.PutResult
+	(*BeginUploadRequest)(nil),         // 48: postroom.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),        // 49: postroom.v1.BeginUploadResponse
+	(*AppendUploadRequest)(nil),        // 50: postroom.v1.AppendUploadRequest
+	(*AppendUploadResponse)(nil),       // 51: postroom.v1.AppendUploadResponse
+	(*AbortUploadRequest)(nil),         // 52: postroom.v1.AbortUploadRequest
+	(*AbortUploadResponse)(nil),        // 53: postroom.v1.AbortUploadResponse
+	(*MarkLedgerRequest)(nil),          // 54: postroom.v1.MarkLedgerRequest
+	(*LedgerMark)(nil),                 // 55: postroom.v1.LedgerMark
+	(*MarkLedgerResponse)(nil),         // 56: postroom.v1.MarkLedgerResponse
+	(*WorkRequest)(nil),                // 57: postroom.v1.WorkRequest
+	(*TakeRequest)(nil),                // 58: postroom.v1.TakeRequest
+	(*TakeResponse)(nil),               // 59: postroom.v1.TakeResponse
+	(*SettleRequest)(nil),              // 60: postroom.v1.SettleRequest
+	(*SettleResponse)(nil),             // 61: postroom.v1.SettleResponse
+	(*ReleaseRequest)(nil),             // 62: postroom.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),            // 63: postroom.v1.ReleaseResponse
+	(*ApplyFileRequest)(nil),           // 64: postroom.v1.ApplyFileRequest
+	(*ApplyFileResponse)(nil),          // 65: postroom.v1.ApplyFileResponse
+	(*ServiceStatus)(nil),              // 66: postroom.v1.ServiceStatus
+	(*ReportServicesRequest)(nil),      // 67: postroom.v1.ReportServicesRequest
+	(*ReportServicesResponse)(nil),     // 68: postroom.v1.ReportServicesResponse
+	(*ReportClockRequest)(nil),         // 69: postroom.v1.ReportClockRequest
+	(*ReportClockResponse)(nil),        // 70: postroom.v1.ReportClockResponse
+	(*GetStatusRequest)(nil),           // 71: postroom.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 72: postroom.v1.GetStatusResponse
+	(*AccountStatus)(nil),              // 73: postroom.v1.AccountStatus
+	(*QueueStatus)(nil),                // 74: postroom.v1.QueueStatus
+	(*AccountRequest)(nil),             // 75: postroom.v1.AccountRequest
+	(*AccountResponse)(nil),            // 76: postroom.v1.AccountResponse
+	(*RemoveAccountRequest)(nil),       // 77: postroom.v1.RemoveAccountRequest
+	(*SetAccountRequest)(nil),          // 78: postroom.v1.SetAccountRequest
+	(*RestoreMailRequest)(nil),         // 79: postroom.v1.RestoreMailRequest
+	(*RestoreMailResponse)(nil),        // 80: postroom.v1.RestoreMailResponse
+	(*ShowAccountRequest)(nil),         // 81: postroom.v1.ShowAccountRequest
+	(*ShowAccountResponse)(nil),        // 82: postroom.v1.ShowAccountResponse
+	(*LedgerCount)(nil),                // 83: postroom.v1.LedgerCount
+	(*ListMessagesRequest)(nil),        // 84: postroom.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),       // 85: postroom.v1.ListMessagesResponse
+	(*HeldMessage)(nil),                // 86: postroom.v1.HeldMessage
+	(*ReadMessageRequest)(nil),         // 87: postroom.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),        // 88: postroom.v1.ReadMessageResponse
+	(*ApplySettingsRequest)(nil),       // 89: postroom.v1.ApplySettingsRequest
+	(*ApplySettingsResponse)(nil),      // 90: postroom.v1.ApplySettingsResponse
+	(*CheckRequest)(nil),               // 91: postroom.v1.CheckRequest
+	(*CheckResponse)(nil),              // 92: postroom.v1.CheckResponse
+	(*GetFingerprintRequest)(nil),      // 93: postroom.v1.GetFingerprintRequest
+	(*GetFingerprintResponse)(nil),     // 94: postroom.v1.GetFingerprintResponse
+	(*timestamppb.Timestamp)(nil),      // 95: google.protobuf.Timestamp
 }
 var file_contract_proto_depIdxs = []int32{
 	0,  // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
-	86, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	95, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	9,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
 	4,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
-	17, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
+	19, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
 	12, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
-	26, // 6: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
-	86, // 7: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
-	86, // 8: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
-	1,  // 9: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
-	86, // 10: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
-	2,  // 11: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
-	86, // 12: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
-	3,  // 13: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
-	86, // 14: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
-	35, // 15: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
-	39, // 16: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
-	41, // 17: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
-	49, // 18: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
-	35, // 19: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
-	2,  // 20: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
-	12, // 21: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
-	60, // 22: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
-	60, // 23: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
-	67, // 24: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
-	68, // 25: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
-	9,  // 26: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
-	86, // 27: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
-	86, // 28: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
-	67, // 29: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
-	86, // 30: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
-	86, // 31: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
-	68, // 32: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
-	74, // 33: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
-	2,  // 34: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
-	77, // 35: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
-	86, // 36: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
-	6,  // 37: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
-	7,  // 38: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	10, // 39: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
-	13, // 40: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
-	15, // 41: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
-	18, // 42: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
-	20, // 43: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
-	22, // 44: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	24, // 45: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
-	27, // 46: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
-	29, // 47: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
-	31, // 48: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
-	33, // 49: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
-	36, // 50: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	38, // 51: postroom.v1.Fetcher.Put:input_type -> postroom.v1.PutRequest
-	42, // 52: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	44, // 53: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	46, // 54: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	48, // 55: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	51, // 56: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	52, // 57: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	54, // 58: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	56, // 59: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	58, // 60: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	61, // 61: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	63, // 62: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	65, // 63: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	65, // 64: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	72, // 65: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	69, // 66: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	69, // 67: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	69, // 68: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	69, // 69: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	71, // 70: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	75, // 71: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	78, // 72: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	7,  // 73: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	80, // 74: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	80, // 75: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	82, // 76: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	84, // 77: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	22, // 78: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	5,  // 79: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	8,  // 80: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	11, // 81: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	14, // 82: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	16, // 83: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	19, // 84: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	21, // 85: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	23, // 86: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	25, // 87: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	28, // 88: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	30, // 89: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	32, // 90: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	34, // 91: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	37, // 92: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	40, // 93: postroom.v1.Fetcher.Put:output_type -> postroom.v1.PutResponse
-	43, // 94: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	45, // 95: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	47, // 96: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	50, // 97: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	5,  // 98: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	53, // 99: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	55, // 100: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	57, // 101: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	59, // 102: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	62, // 103: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	64, // 104: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	66, // 105: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	66, // 106: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	73, // 107: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	70, // 108: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	70, // 109: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	70, // 110: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	70, // 111: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	70, // 112: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	76, // 113: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	79, // 114: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	8,  // 115: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	81, // 116: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	81, // 117: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	83, // 118: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	85, // 119: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	23, // 120: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	79, // [79:121] is the sub-list for method output_type
-	37, // [37:79] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	17, // 6: postroom.v1.ServeRequest.open:type_name -> postroom.v1.OpenMailboxRequest
+	29, // 7: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
+	95, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
+	95, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
+	1,  // 10: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
+	95, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
+	2,  // 12: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
+	95, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
+	3,  // 14: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
+	95, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
+	38, // 16: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
+	44, // 17: postroom.v1.PutAllRequest.puts:type_name -> postroom.v1.PutRequest
+	43, // 18: postroom.v1.PutAllResponse.answers:type_name -> postroom.v1.PutAnswer
+	46, // 19: postroom.v1.PutAnswer.response:type_name -> postroom.v1.PutResponse
+	45, // 20: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
+	47, // 21: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
+	55, // 22: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
+	38, // 23: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
+	2,  // 24: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
+	12, // 25: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
+	66, // 26: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
+	66, // 27: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
+	73, // 28: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
+	74, // 29: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
+	9,  // 30: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
+	95, // 31: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
+	95, // 32: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
+	95, // 33: postroom.v1.RestoreMailRequest.since:type_name -> google.protobuf.Timestamp
+	73, // 34: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
+	95, // 35: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
+	95, // 36: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
+	74, // 37: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
+	83, // 38: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
+	2,  // 39: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
+	86, // 40: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
+	95, // 41: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
+	6,  // 42: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
+	7,  // 43: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	10, // 44: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
+	13, // 45: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
+	15, // 46: postroom.v1.Pop3.AwaitFetch:input_type -> postroom.v1.AwaitFetchRequest
+	17, // 47: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
+	20, // 48: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
+	23, // 49: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	25, // 50: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	22, // 51: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
+	27, // 52: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
+	30, // 53: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
+	32, // 54: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
+	34, // 55: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
+	36, // 56: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
+	39, // 57: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
+	41, // 58: postroom.v1.Fetcher.PutAll:input_type -> postroom.v1.PutAllRequest
+	48, // 59: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	50, // 60: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	52, // 61: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	54, // 62: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	57, // 63: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	58, // 64: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	60, // 65: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	62, // 66: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	64, // 67: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	67, // 68: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	69, // 69: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	71, // 70: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	71, // 71: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	81, // 72: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	75, // 73: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	75, // 74: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	75, // 75: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	75, // 76: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	78, // 77: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
+	79, // 78: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
+	77, // 79: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	84, // 80: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	87, // 81: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	7,  // 82: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	89, // 83: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	89, // 84: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	91, // 85: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	93, // 86: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	25, // 87: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	5,  // 88: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	8,  // 89: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	11, // 90: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	14, // 91: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	16, // 92: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
+	18, // 93: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	21, // 94: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	24, // 95: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	26, // 96: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	5,  // 97: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
+	28, // 98: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	31, // 99: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	33, // 100: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	35, // 101: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	37, // 102: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	40, // 103: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	42, // 104: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
+	49, // 105: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	51, // 106: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	53, // 107: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	56, // 108: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	5,  // 109: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	59, // 110: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	61, // 111: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	63, // 112: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	65, // 113: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	68, // 114: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	70, // 115: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	72, // 116: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	72, // 117: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	82, // 118: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	76, // 119: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	76, // 120: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	76, // 121: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	76, // 122: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	76, // 123: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
+	80, // 124: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
+	76, // 125: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	85, // 126: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	88, // 127: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	8,  // 128: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	90, // 129: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	90, // 130: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	92, // 131: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	94, // 132: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	26, // 133: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	88, // [88:134] is the sub-list for method output_type
+	42, // [42:88] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_contract_proto_init() }
@@ -5415,13 +6053,14 @@ func file_contract_proto_init() {
 	if File_contract_proto != nil {
 		return
 	}
+	file_contract_proto_msgTypes[73].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contract_proto_rawDesc), len(file_contract_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   81,
+			NumMessages:   90,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

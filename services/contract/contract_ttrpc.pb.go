@@ -123,10 +123,25 @@ func (c *commonClient) SetCondition(ctx context.Context, req *SetConditionReques
 
 type Pop3Service interface {
 	Login(context.Context, *LoginRequest) (*LoginResponse, error)
+	AwaitFetch(context.Context, *AwaitFetchRequest) (*AwaitFetchResponse, error)
 	OpenMailbox(context.Context, *OpenMailboxRequest) (*OpenMailboxResponse, error)
 	EndPoll(context.Context, *EndPollRequest) (*EndPollResponse, error)
 	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
 	GetCertificate(context.Context, *GetCertificateRequest) (*GetCertificateResponse, error)
+	Serve(context.Context, *ServeRequest, Pop3_ServeServer) error
+}
+
+type Pop3_ServeServer interface {
+	Send(*Look) error
+	ttrpc.StreamServer
+}
+
+type pop3ServeServer struct {
+	ttrpc.StreamServer
+}
+
+func (x *pop3ServeServer) Send(m *Look) error {
+	return x.StreamServer.SendMsg(m)
 }
 
 func RegisterPop3Service(srv *ttrpc.Server, svc Pop3Service) {
@@ -138,6 +153,13 @@ func RegisterPop3Service(srv *ttrpc.Server, svc Pop3Service) {
 					return nil, err
 				}
 				return svc.Login(ctx, &req)
+			},
+			"AwaitFetch": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AwaitFetchRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.AwaitFetch(ctx, &req)
 			},
 			"OpenMailbox": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req OpenMailboxRequest
@@ -168,14 +190,37 @@ func RegisterPop3Service(srv *ttrpc.Server, svc Pop3Service) {
 				return svc.GetCertificate(ctx, &req)
 			},
 		},
+		Streams: map[string]ttrpc.Stream{
+			"Serve": {
+				Handler: func(ctx context.Context, stream ttrpc.StreamServer) (interface{}, error) {
+					m := new(ServeRequest)
+					if err := stream.RecvMsg(m); err != nil {
+						return nil, err
+					}
+					return nil, svc.Serve(ctx, m, &pop3ServeServer{stream})
+				},
+				StreamingClient: false,
+				StreamingServer: true,
+			},
+		},
 	})
+}
+
+type Pop3Client interface {
+	Login(context.Context, *LoginRequest) (*LoginResponse, error)
+	AwaitFetch(context.Context, *AwaitFetchRequest) (*AwaitFetchResponse, error)
+	OpenMailbox(context.Context, *OpenMailboxRequest) (*OpenMailboxResponse, error)
+	EndPoll(context.Context, *EndPollRequest) (*EndPollResponse, error)
+	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
+	GetCertificate(context.Context, *GetCertificateRequest) (*GetCertificateResponse, error)
+	Serve(context.Context, *ServeRequest) (Pop3_ServeClient, error)
 }
 
 type pop3Client struct {
 	client *ttrpc.Client
 }
 
-func NewPop3Client(client *ttrpc.Client) Pop3Service {
+func NewPop3Client(client *ttrpc.Client) Pop3Client {
 	return &pop3Client{
 		client: client,
 	}
@@ -184,6 +229,14 @@ func NewPop3Client(client *ttrpc.Client) Pop3Service {
 func (c *pop3Client) Login(ctx context.Context, req *LoginRequest) (*LoginResponse, error) {
 	var resp LoginResponse
 	if err := c.client.Call(ctx, "postroom.v1.Pop3", "Login", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *pop3Client) AwaitFetch(ctx context.Context, req *AwaitFetchRequest) (*AwaitFetchResponse, error) {
+	var resp AwaitFetchResponse
+	if err := c.client.Call(ctx, "postroom.v1.Pop3", "AwaitFetch", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil
@@ -221,6 +274,35 @@ func (c *pop3Client) GetCertificate(ctx context.Context, req *GetCertificateRequ
 	return &resp, nil
 }
 
+func (c *pop3Client) Serve(ctx context.Context, req *ServeRequest) (Pop3_ServeClient, error) {
+	stream, err := c.client.NewStream(ctx, &ttrpc.StreamDesc{
+		StreamingClient: false,
+		StreamingServer: true,
+	}, "postroom.v1.Pop3", "Serve", req)
+	if err != nil {
+		return nil, err
+	}
+	x := &pop3ServeClient{stream}
+	return x, nil
+}
+
+type Pop3_ServeClient interface {
+	Recv() (*Look, error)
+	ttrpc.ClientStream
+}
+
+type pop3ServeClient struct {
+	ttrpc.ClientStream
+}
+
+func (x *pop3ServeClient) Recv() (*Look, error) {
+	m := new(Look)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 type FetcherService interface {
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	TakeVerification(context.Context, *TakeVerificationRequest) (*TakeVerificationResponse, error)
@@ -228,7 +310,7 @@ type FetcherService interface {
 	BeginFetch(context.Context, *BeginFetchRequest) (*BeginFetchResponse, error)
 	EndFetch(context.Context, *EndFetchRequest) (*EndFetchResponse, error)
 	ListLedger(context.Context, *ListLedgerRequest) (*ListLedgerResponse, error)
-	Put(context.Context, *PutRequest) (*PutResponse, error)
+	PutAll(context.Context, *PutAllRequest) (*PutAllResponse, error)
 	BeginUpload(context.Context, *BeginUploadRequest) (*BeginUploadResponse, error)
 	AppendUpload(context.Context, *AppendUploadRequest) (*AppendUploadResponse, error)
 	AbortUpload(context.Context, *AbortUploadRequest) (*AbortUploadResponse, error)
@@ -280,12 +362,12 @@ func RegisterFetcherService(srv *ttrpc.Server, svc FetcherService) {
 				}
 				return svc.ListLedger(ctx, &req)
 			},
-			"Put": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
-				var req PutRequest
+			"PutAll": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req PutAllRequest
 				if err := unmarshal(&req); err != nil {
 					return nil, err
 				}
-				return svc.Put(ctx, &req)
+				return svc.PutAll(ctx, &req)
 			},
 			"BeginUpload": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req BeginUploadRequest
@@ -377,9 +459,9 @@ func (c *fetcherClient) ListLedger(ctx context.Context, req *ListLedgerRequest) 
 	return &resp, nil
 }
 
-func (c *fetcherClient) Put(ctx context.Context, req *PutRequest) (*PutResponse, error) {
-	var resp PutResponse
-	if err := c.client.Call(ctx, "postroom.v1.Fetcher", "Put", req, &resp); err != nil {
+func (c *fetcherClient) PutAll(ctx context.Context, req *PutAllRequest) (*PutAllResponse, error) {
+	var resp PutAllResponse
+	if err := c.client.Call(ctx, "postroom.v1.Fetcher", "PutAll", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil
@@ -639,6 +721,8 @@ type AdminService interface {
 	ResumeAccount(context.Context, *AccountRequest) (*AccountResponse, error)
 	FetchAccount(context.Context, *AccountRequest) (*AccountResponse, error)
 	AcceptIncomplete(context.Context, *AccountRequest) (*AccountResponse, error)
+	SetAccount(context.Context, *SetAccountRequest) (*AccountResponse, error)
+	RestoreMail(context.Context, *RestoreMailRequest) (*RestoreMailResponse, error)
 	RemoveAccount(context.Context, *RemoveAccountRequest) (*AccountResponse, error)
 	ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error)
 	ReadMessage(context.Context, *ReadMessageRequest) (*ReadMessageResponse, error)
@@ -693,6 +777,20 @@ func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
 					return nil, err
 				}
 				return svc.AcceptIncomplete(ctx, &req)
+			},
+			"SetAccount": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req SetAccountRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.SetAccount(ctx, &req)
+			},
+			"RestoreMail": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req RestoreMailRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.RestoreMail(ctx, &req)
 			},
 			"RemoveAccount": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
 				var req RemoveAccountRequest
@@ -807,6 +905,22 @@ func (c *adminClient) FetchAccount(ctx context.Context, req *AccountRequest) (*A
 func (c *adminClient) AcceptIncomplete(ctx context.Context, req *AccountRequest) (*AccountResponse, error) {
 	var resp AccountResponse
 	if err := c.client.Call(ctx, "postroom.v1.Admin", "AcceptIncomplete", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) SetAccount(ctx context.Context, req *SetAccountRequest) (*AccountResponse, error) {
+	var resp AccountResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "SetAccount", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) RestoreMail(ctx context.Context, req *RestoreMailRequest) (*RestoreMailResponse, error) {
+	var resp RestoreMailResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "RestoreMail", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -26,6 +26,13 @@ func Work(ctx context.Context, c *Client[ValidatorClient], worker uint64) <-chan
 	})
 }
 
+// Serve is Watch for a POP3 server's life line; open gives what it has open when that begins.
+func Serve(ctx context.Context, c *Client[Pop3Client], server uint64, open func() []*OpenMailboxRequest) <-chan struct{} {
+	return follow(ctx, c.conn, func(ctx context.Context, client *ttrpc.Client) (stream, error) {
+		return c.bind(client).Serve(ctx, &ServeRequest{Server: server, Open: open()})
+	})
+}
+
 type stream interface{ Recv() (*Look, error) }
 
 // follow keeps a stream open, on a connection of its own: ttrpc has no flow control and doesn't tell the other side

@@ -37,16 +37,18 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 	began := time.Now()
 	login, err := contract.Call(ctx, s.store, contract.FetcherService.BeginFetch, &contract.BeginFetchRequest{Account: a.Id})
 	if err != nil {
-		gone := errors.Is(err, contract.ErrNotFound)
-		if !gone && ctx.Err() == nil {
+		gone, full := errors.Is(err, contract.ErrNotFound), errors.Is(err, contract.ErrFull)
+		if !gone && !full && ctx.Err() == nil { // a condition tells of a full disk
 			log.Warn("fetch not begun", "err", err)
 		}
-		settle(schedule.Outcome{Failed: true, Gone: gone})
+		settle(schedule.Outcome{Failed: true, Ours: true, Pause: untilRoom, Gone: gone})
 		return false
 	}
 	settings := s.settings.Load()
-	result, err := s.session(ctx, settings, a, login, log)
+	var delay time.Duration
+	result, err := s.session(ctx, settings, a, login, &delay, log)
 	end := s.judge(settings, a, login.Host, result, err)
+	end.Interval = max(end.Interval, delay)
 	next := settle(end.Outcome)
 	log = log.With("stored", result.Stored, "deleted", result.Deleted, "octets", result.Octets, "took", time.Since(began).Round(time.Millisecond))
 	switch {
@@ -64,6 +66,7 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 	}
 	request := &contract.EndFetchRequest{
 		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text, Lasting: end.lasting,
+		Misfits: uint32(result.Misfits),
 	}
 	if !next.IsZero() {
 		request.NextFetch = timestamppb.New(next)
@@ -76,23 +79,34 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 	return true
 }
 
-// session logs in and moves the mail, by the settings that were in force when it began.
-func (s *service) session(ctx context.Context, settings *settings.Settings, a *contract.FetchAccount, login *contract.BeginFetchResponse, log *slog.Logger) (transfer.Result, error) {
+// session logs in and moves the mail, by the settings that were in force when it began. delay is what the provider says
+// of the time between two logins.
+func (s *service) session(ctx context.Context, settings *settings.Settings, a *contract.FetchAccount, login *contract.BeginFetchResponse, delay *time.Duration, log *slog.Logger) (transfer.Result, error) {
 	target := provider.Target{Host: login.Host, Port: uint16(login.Port)}
 	dialer := s.dialer
 	dialer.Log = log
+	none := transfer.Result{Misfits: int(login.Misfits)}
 	c, err := dialer.Open(ctx, settings, target)
 	if err != nil {
-		return transfer.Result{}, err
+		return none, err
 	}
+	defer func() { *delay = c.LoginDelay() }()
 	if err := c.Login(login.Login, wire.NewSecret(login.Password)); err != nil {
 		c.Leave()
-		return transfer.Result{}, err
+		return none, err
 	}
 	s.refusals.judge(string(a.Id), nil, time.Now())
-	return transfer.Run(ctx, c, transfer.Config{
-		Store: s.store, Account: a.Id, Budget: s.budget, Limits: transfer.Limits{Mail: uint64(settings.Fetch.MaxSize)}, Log: log, Stop: s.stopping,
+	after, deletes := settings.Provider(login.Host).Delete.After()
+	result, err := transfer.Run(ctx, c, transfer.Config{
+		Store: s.store, Puts: s.puts, Account: a.Id, Login: login.Login, Host: login.Host, Budget: s.budget,
+		Limits: transfer.Limits{Mail: uint64(settings.Fetch.MaxSize)}, Broken: s.drops.of(string(a.Id)),
+		Delete: transfer.Delete{Never: !deletes, After: after}, Misfits: int(login.Misfits), ClockGood: login.ClockGood,
+		Log: log, Stop: s.stopping,
 	})
+	if ctx.Err() == nil {
+		s.drops.judge(string(a.Id), result.Broke)
+	}
+	return result, err
 }
 
 // ending is what a fetch came to, for scheduler, store and owner.
@@ -122,17 +136,32 @@ func (s *service) judge(settings *settings.Settings, a *contract.FetchAccount, h
 	switch {
 	case errors.Is(err, contract.ErrFull):
 		end.text = "the disk is full: no mail is fetched until there is room"
+		end.Ours, end.Pause = true, untilRoom
 	case ofStore(err):
 		end.text = "mail could not be stored: " + err.Error()
 	default:
 		end.text = provider.Explain(host, err)
 		end.lasting = !provider.Passing(err)
 		end.Refused = s.refusals.judge(string(a.Id), err, time.Now())
-		if provider.BarelyRefused(err) {
-			end.Pause = apart
-		}
+		end.Interval, end.Pause, end.Firm = wait(err)
 	}
 	return end
+}
+
+// untilRoom is how long a full disk keeps an account from another try: each costs a call of the store alone.
+const untilRoom = time.Minute
+
+// wait says how long a refusal calls for: what the provider wants between two logins, the least wait behind this one, and
+// whether a poll may shorten that. A provider that wants something of a person, or fewer logins, isn't asked at each poll.
+func wait(err error) (interval, pause time.Duration, firm bool) {
+	interval, often := provider.TooOften(err)
+	switch {
+	case often, provider.ForPerson(err):
+		return interval, max(apart, interval), true
+	case provider.BarelyRefused(err):
+		return 0, apart, false
+	}
+	return 0, 0, false
 }
 
 // ofStore tells an error of the store from one of the provider.

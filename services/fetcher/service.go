@@ -22,6 +22,7 @@ type service struct {
 	store      *contract.Client[contract.FetcherService]
 	log        *slog.Logger
 	dialer     provider.Dialer
+	puts       *contract.Putter
 	budget     *semaphore.Weighted
 	accounts   *accounts
 	conditions *conditions
@@ -30,11 +31,12 @@ type service struct {
 	settings atomic.Pointer[settings.Settings]
 	locks    locks
 	refusals refusals
+	drops    drops
 }
 
 func newService(store *contract.Client[contract.FetcherService], dialer provider.Dialer, log *slog.Logger) *service {
 	s := &service{
-		store: store, log: log, dialer: dialer, budget: transfer.NewBudget(), stopping: make(chan struct{}),
+		store: store, log: log, dialer: dialer, puts: contract.NewPutter(store), budget: transfer.NewBudget(), stopping: make(chan struct{}),
 		accounts:   &accounts{store: store, log: log, ask: make(chan chan struct{})},
 		conditions: &conditions{store: store, log: log},
 	}

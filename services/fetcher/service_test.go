@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -73,8 +74,13 @@ func (r *running) settings(address netip.AddrPort, change func(*settings.Setting
 
 func start(t *testing.T, server *mailbox.Server, password string, change func(*settings.Settings)) *running {
 	t.Helper()
+	return startWith(t, fakestore.New(), server, password, change)
+}
+
+func startWith(t *testing.T, store *fakestore.Store, server *mailbox.Server, password string, change func(*settings.Settings)) *running {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	r := &running{store: fakestore.New(), server: server, password: password, log: &output{}, done: make(chan struct{}), ctx: ctx}
+	r := &running{store: store, server: server, password: password, log: &output{}, done: make(chan struct{}), ctx: ctx}
 	r.account = r.store.AddAccount(testName, "u", testHost, password)
 	r.store.SetSettings(r.settings(server.Listen(t), change))
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -180,12 +186,21 @@ func TestFailures(t *testing.T) {
 		prepare func(*running)
 		change  func(*settings.Settings)
 		want    string
+		lasting bool
+		next    time.Duration // give or take the jitter
 	}{
-		{name: "in use", server: &mailbox.Server{PassReply: "-ERR [IN-USE] another session"}, want: `"pop.example.org" refused the login: "[IN-USE] another session"`},
-		{name: "bare refusal", server: &mailbox.Server{PassReply: "-ERR hm"}, want: `"pop.example.org" refused the login: "hm"`},
-		{name: "unreachable", server: &mailbox.Server{}, want: `no connection to "pop.example.org": 127.0.0.1:1: connection refused`,
+		{name: "in use", server: &mailbox.Server{PassReply: "-ERR [IN-USE] another session"}, next: 30 * time.Second, want: `"pop.example.org" refused the login: "[IN-USE] another session"`},
+		{name: "bare refusal", server: &mailbox.Server{PassReply: "-ERR hm"}, want: `"pop.example.org" refused the login: "hm"`, lasting: true, next: 15 * time.Minute},
+		{name: "POP3 is off", server: &mailbox.Server{PassReply: "-ERR [SYS/PERM] POP access is disabled for your domain."}, lasting: true, next: 15 * time.Minute,
+			want: `POP3 is switched off at "pop.example.org": "[SYS/PERM] POP access is disabled for your domain."; turn it on in the account's settings there`},
+		{name: "too often", server: &mailbox.Server{PassReply: "-ERR login allowed only every 40 minutes"}, next: 40 * time.Minute,
+			want: `"pop.example.org" refuses logins that come so soon after each other: "login allowed only every 40 minutes"`},
+		{name: "too often, as announced", server: &mailbox.Server{Capa: []string{"LOGIN-DELAY 1800"}, PassReply: "-ERR [LOGIN-DELAY] no"}, next: 30 * time.Minute,
+			want: `"pop.example.org" refuses logins that come so soon after each other: "[LOGIN-DELAY] no"`},
+		{name: "for the moment", server: &mailbox.Server{PassReply: "-ERR [SYS/TEMP] no"}, next: 30 * time.Second, want: `"pop.example.org" refused the login: "[SYS/TEMP] no"`},
+		{name: "unreachable", server: &mailbox.Server{}, lasting: true, next: 30 * time.Second, want: `no connection to "pop.example.org": 127.0.0.1:1: connection refused`,
 			change: func(s *settings.Settings) { s.Providers[0].Address = netip.MustParseAddrPort("127.0.0.1:1") }},
-		{name: "private", server: &mailbox.Server{}, want: `"127.0.0.9" has the address 127.0.0.9, which is not a public one: only a provider block with "address" leads there`,
+		{name: "private", server: &mailbox.Server{}, lasting: true, next: time.Minute, want: `"127.0.0.9" has the address 127.0.0.9, which is not a public one: only a provider block with "address" leads there`,
 			prepare: func(r *running) {
 				r.account = r.store.AddAccount("u@127.0.0.9", "u", "127.0.0.9", "p")
 			}},
@@ -199,10 +214,66 @@ func TestFailures(t *testing.T) {
 			}
 			r.store.Poll(r.account)
 			end := r.fetched(t, 1)
-			if end.Succeeded || end.Refused || end.ProviderText != c.want || end.NextFetch == nil {
-				t.Errorf("got %v\nwant %s, and a next try", end, c.want)
+			if end.Succeeded || end.Refused || end.ProviderText != c.want || end.Lasting != c.lasting || end.NextFetch == nil {
+				t.Errorf("got %v\nwant %s, lasting %t, and a next try", end, c.want, c.lasting)
+			}
+			if next := time.Until(end.NextFetch.AsTime()); next < c.next*85/100 || next > c.next*115/100 {
+				t.Errorf("next try in %v, want %v", next, c.next)
 			}
 		})
+	}
+}
+
+// TestRefusedForAPassword: what a provider wants instead of this password is told, and nothing is tried until it's there.
+func TestRefusedForAPassword(t *testing.T) {
+	t.Parallel()
+	for reply, want := range map[string]string{
+		"-ERR [AUTH] Application-specific password required": `"pop.example.org" wants a password of its own for mail programs: "[AUTH] Application-specific password required"; make one in the account's security settings there, and log in with it`,
+		"-ERR [AUTH] Web login required":                     `"pop.example.org" wants its user to log in with a web browser first: "[AUTH] Web login required"; do so, and confirm what it asks`,
+		"-ERR Basic authentication is disabled":              `"pop.example.org" takes no passwords from mail programs any more: "Basic authentication is disabled"; mail can't be fetched from there`,
+	} {
+		r := start(t, &mailbox.Server{PassReply: reply}, "p-secret", nil)
+		r.store.Poll(r.account)
+		if end := r.fetched(t, 1); !end.Refused || end.ProviderText != want || end.NextFetch != nil {
+			t.Errorf("%s: got %v\nwant %s, and no next try", reply, end, want)
+		}
+	}
+}
+
+// TestLoginDelay: the time that a provider wants between two logins stands above the schedule.
+func TestLoginDelay(t *testing.T) {
+	t.Parallel()
+	r := start(t, &mailbox.Server{Capa: []string{"LOGIN-DELAY 3600"}}, "p", func(s *settings.Settings) { s.Fetch.Schedule = 5 * time.Minute })
+	r.store.Poll(r.account)
+	end := r.fetched(t, 1)
+	if next := time.Until(end.NextFetch.AsTime()); !end.Succeeded || next < 59*time.Minute || next > 61*time.Minute {
+		t.Errorf("got %v, next in %v; want an hour", end, next)
+	}
+}
+
+// TestFullBeforeItBegins: while the store has no room, no provider is bothered.
+func TestFullBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	server, store := &mailbox.Server{}, fakestore.New()
+	asked := make(chan struct{}, 1)
+	store.BeginFault = func() error {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return fmt.Errorf("no room: %w", contract.ErrFull)
+	}
+	r := startWith(t, store, server, "p", nil)
+	r.store.Poll(r.account)
+	select {
+	case <-asked:
+	case <-r.ctx.Done():
+		t.Fatal("no fetch was tried")
+	}
+	r.stop()
+	<-r.done
+	if words := server.Commands(); len(words) != 0 || len(r.store.Fetches()) != 0 {
+		t.Errorf("the provider got %v, the store %v", words, r.store.Fetches())
 	}
 }
 
@@ -238,6 +309,33 @@ func TestTooLarge(t *testing.T) {
 	server.Clear()
 	if got, condition := end(2), r.store.Condition(contract.ConditionTooLarge, testName); got != "" || condition != "" {
 		t.Errorf("got %q, condition %q; want none", got, condition)
+	}
+}
+
+// TestSettingsHoldFromTheNextSession: no restart is needed for a larger limit.
+func TestSettingsHoldFromTheNextSession(t *testing.T) {
+	t.Parallel()
+	server := &mailbox.Server{}
+	server.Add(&mailbox.Mail{UIDL: "1", Body: append(letter(1), strings.Repeat("x\r\n", 30_000)...)})
+	limit := func(s *settings.Settings) { s.Fetch.MaxSize = 64 << 10 }
+	r := start(t, server, "p", limit)
+	r.store.Poll(r.account)
+	if end := r.fetched(t, 1); !end.Succeeded || server.Len() != 1 {
+		t.Errorf("got %v, left %d", end, server.Len())
+	}
+	before := r.service.settings.Load()
+	larger := *before
+	larger.Fetch.MaxSize = 1 << 20
+	r.store.SetSettings(string(larger.Encode()))
+	for r.service.settings.Load() == before { // following is a goroutine of its own
+		if r.ctx.Err() != nil {
+			t.Fatal("the settings don't come")
+		}
+		runtime.Gosched()
+	}
+	r.store.Poll(r.account)
+	if end := r.fetched(t, 2); !end.Succeeded || server.Len() != 0 {
+		t.Errorf("got %v, left %d", end, server.Len())
 	}
 }
 
@@ -374,7 +472,7 @@ func TestBusyVerification(t *testing.T) {
 	defer unlock()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errBusy)
 	defer cancel()
-	verified, text := verdict(testHost, s.tryLogin(ctx, name, wire.NewSecret("p")))
+	verified, text := verdict(testHost, s.tryLogin(ctx, name, true, wire.NewSecret("p")))
 	if want := "mail is being fetched for this account just now: try again in a minute"; verified != contract.Verified_VERIFIED_UNKNOWN || text != want {
 		t.Errorf("got %v %q, want %q", verified, text, want)
 	}
@@ -385,12 +483,12 @@ func TestSchedule(t *testing.T) {
 	t.Parallel()
 	server := &mailbox.Server{}
 	server.Add(&mailbox.Mail{UIDL: "1", Body: letter(1)})
-	r := start(t, server, "p", func(s *settings.Settings) { s.Fetch.Schedule = 5 * time.Minute })
-	r.store.Change(r.account, func(a *contract.FetchAccount) {
-		a.LastPoll, a.LastFetch = timestamppb.Now(), timestamppb.New(time.Now().Add(-10*time.Minute))
+	r := start(t, server, "p", func(s *settings.Settings) { s.Fetch.Schedule = 10 * time.Second })
+	r.store.Change(r.account, func(a *contract.FetchAccount) { // late by up to 3 s, so due within as many
+		a.LastPoll, a.LastFetch = timestamppb.Now(), timestamppb.New(time.Now().Add(-12*time.Second))
 	})
 	end := r.fetched(t, 1)
-	if next := time.Until(end.NextFetch.AsTime()); len(r.store.Bodies(r.account)) != 1 || next < 4*time.Minute || next > 6*time.Minute {
+	if next := time.Until(end.NextFetch.AsTime()); len(r.store.Bodies(r.account)) != 1 || next < 5*time.Second || next > 12*time.Second {
 		t.Errorf("got %v, next in %v", end, next)
 	}
 }

@@ -65,7 +65,7 @@ func (s *service) verifyOne(ctx context.Context, v *contract.TakeVerificationRes
 	name := mail.Name{Login: v.Login, Host: v.Host, Port: uint16(v.Port)}
 	trying, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	err := s.tryLogin(trying, name, wire.NewSecret(v.Password))
+	err := s.tryLogin(trying, name, v.Known, wire.NewSecret(v.Password))
 	verified, text := verdict(v.Host, err)
 	log := s.log.With("account", name.String(), "provider", v.Host, "verdict", verified.String(), "took", time.Since(began).Round(time.Millisecond))
 	if err == nil {
@@ -84,8 +84,8 @@ func (s *service) verifyOne(ctx context.Context, v *contract.TakeVerificationRes
 // errBusy means that a fetch of the same account didn't end in time.
 var errBusy = errors.New("mail is being fetched for this account just now")
 
-// tryLogin logs in at the provider and leaves again.
-func (s *service) tryLogin(ctx context.Context, name mail.Name, password wire.Secret) error {
+// tryLogin logs in at the provider and leaves again. A known account's provider was allowed once, and stays so.
+func (s *service) tryLogin(ctx context.Context, name mail.Name, known bool, password wire.Secret) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, verifyWait, errBusy)
 	defer cancel()
 	unlock, err := s.locks.lock(waiting, name.Key())
@@ -95,7 +95,7 @@ func (s *service) tryLogin(ctx context.Context, name mail.Name, password wire.Se
 	defer unlock()
 	dialer := s.dialer
 	dialer.Log = s.log.With("account", name.String(), "provider", name.Host)
-	c, err := dialer.Open(ctx, s.settings.Load(), provider.Target{Host: name.Host, Port: name.Port, Enrolling: true})
+	c, err := dialer.Open(ctx, s.settings.Load(), provider.Target{Host: name.Host, Port: name.Port, Enrolling: !known})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ const maxName = 32
 //
 // The zero value is ready. It holds the beginning of one line and no more.
 type HeaderHasher struct {
+	// Rest is given what stands behind the empty line, and must not fail; nil: nobody wants it.
+	Rest io.Writer
+
 	hash   hash.Hash
 	head   []byte // a line's beginning, until it is known whether the line counts
 	judged bool   // it is known
@@ -49,6 +52,9 @@ func (h *HeaderHasher) Write(p []byte) (int, error) {
 		if ended {
 			h.endLine()
 		}
+	}
+	if len(p) > 0 && h.Rest != nil {
+		h.Rest.Write(p)
 	}
 	return n, nil
 }

@@ -142,7 +142,8 @@ func FuzzHeaderDigest(f *testing.F) {
 		if err != nil || got != want {
 			t.Fatalf("%q: got %x, %v; want %x", message, got, err, want)
 		}
-		var h mail.HeaderHasher
+		var behind bytes.Buffer
+		h := mail.HeaderHasher{Rest: &behind}
 		rest := message
 		for i := 0; len(rest) > 0; i++ {
 			n := len(rest)
@@ -155,7 +156,10 @@ func FuzzHeaderDigest(f *testing.F) {
 		if got := h.Sum(); got != want {
 			t.Fatalf("%q in pieces of %v: got %x; want %x", message, splits, got, want)
 		}
-		header, _ := mail.SplitHeader(message)
+		header, body := mail.SplitHeader(message)
+		if !bytes.Equal(behind.Bytes(), body) {
+			t.Fatalf("%q: behind the header %q; want %q", message, behind.Bytes(), body)
+		}
 		if top, _ := mail.HeaderDigest(bytes.NewReader(header)); top != want {
 			t.Fatalf("%q: the header alone gives another digest", message)
 		}

@@ -6,16 +6,11 @@ import (
 	"time"
 )
 
-// maxSessions bounds connections, in all.
-const maxSessions = 2000
-
 // Pauses after an error of accept, such as a lack of file descriptors.
 const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = time.Second
 )
-
-var errTooMany = &refusal{code: codeTemp, text: "too many connections, try again later"}
 
 // accept starts a session for each connection, until stopping ends.
 func (s *server) accept(ctx, stopping context.Context, l net.Listener, implicitTLS bool) {
@@ -44,26 +39,24 @@ func (s *server) accept(ctx, stopping context.Context, l net.Listener, implicitT
 // admit starts a session, while there is room for one.
 func (s *server) admit(ctx, stopping context.Context, nc net.Conn, implicitTLS bool) {
 	session := newSession(s, nc)
-	select {
-	case s.places <- struct{}{}:
-	default:
-		session.turnAway(implicitTLS)
+	if full := s.places.take(session.from, s.settings.Load().POP3); full != nil {
+		session.turnAway(full, implicitTLS)
 		return
 	}
 	s.work.Go(func() {
-		defer func() { <-s.places }()
+		defer s.places.leave(session.from)
 		session.serve(ctx, stopping, implicitTLS)
 	})
 }
 
 // turnAway refuses a connection. Without TLS it says why: the socket is new and takes one line at once.
-func (s *session) turnAway(implicitTLS bool) {
-	s.log.Warn("connection turned away", "address", s.client)
+func (s *session) turnAway(why *refusal, implicitTLS bool) {
+	s.log.Warn("connection turned away", "address", s.client, "err", why)
 	defer s.conn.Close()
 	if implicitTLS {
 		return // a handshake would be work
 	}
-	if s.refuse(errTooMany) == nil {
+	if s.refuse(why) == nil {
 		s.conn.Flush()
 	}
 }

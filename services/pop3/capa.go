@@ -1,20 +1,18 @@
 package pop3
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // capa is CAPA (RFC 2449 §5). It says what is true of this connection now.
 func (s *session) capa(context.Context, []byte) error {
-	if err := s.ok("capabilities follow"); err != nil {
-		return err
-	}
-	for _, capability := range s.capabilities() {
-		if err := s.conn.WriteLine(capability); err != nil {
-			return err
-		}
-	}
-	return s.conn.WriteLine(".")
+	return s.lines("capabilities follow", s.capabilities())
 }
 
+// capabilities are the same in both states, but for the argument of EXPIRE: what can be used in AUTHORIZATION is to be
+// announced in TRANSACTION too (RFC 2449 §5; of SASL, RFC 5034 §3), so that one CAPA is enough.
 func (s *session) capabilities() []string {
 	list := []string{
 		"TOP",            // RFC 2449 §6.1
@@ -22,17 +20,29 @@ func (s *session) capabilities() []string {
 		"RESP-CODES",     // RFC 2449 §6.4
 		"AUTH-RESP-CODE", // RFC 3206 §6
 		"PIPELINING",     // RFC 2449 §6.6
-		"EXPIRE 0",       // RFC 2449 §6.7: what was retrieved leaves at QUIT
+		s.expire(),       // RFC 2449 §6.7
+		"UTF8",           // RFC 6856 §2; without USER: octets of a password go to the provider as they are
+		"LANG",           // RFC 6856 §3
 		"IMPLEMENTATION Postroom",
 	}
-	if s.state != authorization {
-		return list
-	}
 	if s.mayLogIn() {
-		list = append(list, "USER") // RFC 2449 §6.2
+		list = append(list, "USER", "SASL PLAIN LOGIN") // RFC 2449 §6.2, RFC 5034 §3
 	}
 	if _, tls := s.conn.TLS(); !tls {
-		list = append(list, "STLS") // RFC 2595 §4: in AUTHORIZATION alone
+		list = append(list, "STLS") // RFC 2595 §4
 	}
 	return list
+}
+
+// expire says how many whole days mail stays that was retrieved, at least: before the login the least that an
+// account can have.
+func (s *session) expire() string {
+	if s.mailbox == nil {
+		return "EXPIRE 0 USER"
+	}
+	after, ok := s.mailbox.policy.After()
+	if !ok {
+		return "EXPIRE NEVER"
+	}
+	return fmt.Sprintf("EXPIRE %d", after/(24*time.Hour))
 }

@@ -22,22 +22,26 @@ type command struct {
 	run  func(s *session, ctx context.Context, argument []byte) error
 }
 
-// commands is the whole of the dialogue. A command writes one whole reply and returns nil, or it has
+// commands is the whole of the dialogue, a table of states: what may be given where. A login leads from AUTHORIZATION to
+// TRANSACTION, QUIT from there to UPDATE, and nothing leads back. A command writes one whole reply and returns nil, or it has
 // written nothing and returns a *refusal, which becomes the reply; any other error ends the session.
 var commands = map[string]command{
-	"CAPA": {authorization | transaction, true, (*session).capa}, // RFC 2449 §5
-	"STLS": {authorization, true, (*session).stls},               // RFC 2595 §4
-	"USER": {authorization, false, (*session).user},              // RFC 1939 §7
-	"PASS": {authorization, false, (*session).pass},              // RFC 1939 §7
-	"QUIT": {authorization | transaction, true, (*session).quit}, // RFC 1939 §4, §6
-	"STAT": {transaction, true, (*session).stat},                 // RFC 1939 §5
-	"LIST": {transaction, false, (*session).list},                // RFC 1939 §5
-	"UIDL": {transaction, false, (*session).uidl},                // RFC 1939 §7
-	"RETR": {transaction, false, (*session).retr},                // RFC 1939 §5
-	"TOP":  {transaction, false, (*session).top},                 // RFC 1939 §7
-	"DELE": {transaction, false, (*session).dele},                // RFC 1939 §5
-	"RSET": {transaction, true, (*session).rset},                 // RFC 1939 §5
-	"NOOP": {transaction, true, (*session).noop},                 // RFC 1939 §5
+	"CAPA": {authorization | transaction, true, (*session).capa},  // RFC 2449 §5
+	"STLS": {authorization, true, (*session).stls},                // RFC 2595 §4
+	"UTF8": {authorization, true, (*session).utf8},                // RFC 6856 §2.1
+	"LANG": {authorization | transaction, false, (*session).lang}, // RFC 6856 §3
+	"AUTH": {authorization, false, (*session).auth},               // RFC 5034 §4
+	"USER": {authorization, false, (*session).user},               // RFC 1939 §7
+	"PASS": {authorization, false, (*session).pass},               // RFC 1939 §7
+	"QUIT": {authorization | transaction, true, (*session).quit},  // RFC 1939 §4, §6
+	"STAT": {transaction, true, (*session).stat},                  // RFC 1939 §5
+	"LIST": {transaction, false, (*session).list},                 // RFC 1939 §5
+	"UIDL": {transaction, false, (*session).uidl},                 // RFC 1939 §7
+	"RETR": {transaction, false, (*session).retr},                 // RFC 1939 §5
+	"TOP":  {transaction, false, (*session).top},                  // RFC 1939 §7
+	"DELE": {transaction, false, (*session).dele},                 // RFC 1939 §5
+	"RSET": {transaction, true, (*session).rset},                  // RFC 1939 §5
+	"NOOP": {transaction, true, (*session).noop},                  // RFC 1939 §5
 }
 
 // What a client is told that doesn't keep to the protocol (RFC 1939 §3).

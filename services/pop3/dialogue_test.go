@@ -15,13 +15,14 @@ import (
 )
 
 // TestDialogues holds the dialogues in testdata/dialogues. An archive has the mails of the Out Queue
-// (out-queue/NAME.eml, in the order of their names, with CRLF for each LF), the settings if they matter
-// (settings.toml, behind plaintext_login = "always"), the dialogue, and what leaves the Out Queue (leaves:
-// one line a poll, the ids in it):
+// (out-queue/NAME.eml, in the order of their names, with CRLF for each LF; bare-queue/NAME has no prefix, and no line
+// end behind a last backslash), the settings if they matter
+// (settings.toml, behind plaintext_login = "always"), the dialogue, what leaves the Out Queue (leaves:
+// one line a poll, the ids in it), and what is retrieved and stays (retrieved: the same, for polls with any):
 //
 //	C: what the client sends
 //	C! closes its connection
-//	S: a line that it reads, where * is any text
+//	S: a line that it reads, where * is any text, and \* a star
 //	S! the server closes the connection
 func TestDialogues(t *testing.T) {
 	t.Parallel()
@@ -43,12 +44,14 @@ func TestDialogues(t *testing.T) {
 
 func holdDialogue(t *testing.T, archive *txtar.Archive) {
 	f := newFakeStore(t)
-	var dialogue, leaves string
+	var dialogue, leaves, retrieved string
 	for _, part := range archive.Files {
 		text := string(part.Data)
 		switch {
 		case strings.HasPrefix(part.Name, "out-queue/"):
 			f.add(t, testPrefix, strings.ReplaceAll(text, "\n", "\r\n"))
+		case strings.HasPrefix(part.Name, "bare-queue/"):
+			f.add(t, "", strings.TrimSuffix(strings.ReplaceAll(text, "\n", "\r\n"), "\\\r\n"))
 		case part.Name == "settings.toml":
 			in, err := settings.Parse(part.Name, part.Data)
 			if err != nil {
@@ -59,6 +62,8 @@ func holdDialogue(t *testing.T, archive *txtar.Archive) {
 			dialogue = text
 		case part.Name == "leaves":
 			leaves = text
+		case part.Name == "retrieved":
+			retrieved = text
 		default:
 			t.Fatalf("unknown part %q", part.Name)
 		}
@@ -70,12 +75,16 @@ func holdDialogue(t *testing.T, archive *txtar.Archive) {
 			t.Fatalf("line %d of the dialogue, %s: %v", n+1, line, err)
 		}
 	}
-	for want := range strings.Lines(leaves) {
-		want = strings.TrimSpace(want)
-		got := <-f.polls
-		slices.Sort(got)
-		if text := ids(got); text != want {
-			t.Errorf("leaves: got %q, want %q", text, want)
+	for name, part := range map[string]struct {
+		want string
+		got  <-chan []uint64
+	}{"leaves": {leaves, f.polls}, "retrieved": {retrieved, f.marks}} {
+		for want := range strings.Lines(part.want) {
+			got := <-part.got
+			slices.Sort(got)
+			if text := ids(got); text != strings.TrimSpace(want) {
+				t.Errorf("%s: got %q, want %q", name, text, want)
+			}
 		}
 	}
 }
@@ -108,9 +117,9 @@ func step(c *client, line string) error {
 
 // pattern is what a line must be: * is any text.
 func pattern(text string) *regexp.Regexp {
-	parts := strings.Split(text, "*")
+	parts := strings.Split(strings.ReplaceAll(text, `\*`, "\x00"), "*")
 	for i := range parts {
-		parts[i] = regexp.QuoteMeta(parts[i])
+		parts[i] = regexp.QuoteMeta(strings.ReplaceAll(parts[i], "\x00", "*"))
 	}
 	return regexp.MustCompile("^" + strings.Join(parts, ".*") + "$")
 }

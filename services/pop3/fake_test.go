@@ -45,8 +45,10 @@ type fakeStore struct {
 	pair     [2][]byte // certificate and key, PEM
 	login    func(context.Context, *contract.LoginRequest) (*contract.LoginResponse, error)
 	end      func(context.Context, *contract.EndPollRequest) error
+	fresh    func(context.Context) error
 	watchers []chan struct{}
 
+	marks   chan []uint64                      // what each said is retrieved, and stays
 	polls   chan []uint64                      // what each poll that ended let leave
 	damages chan *contract.ReportDamageRequest // what was reported
 }
@@ -59,6 +61,7 @@ func newFakeStore(t testing.TB) *fakeStore {
 		dir:      t.TempDir(),
 		settings: in,
 		pair:     newPair(t, "first"),
+		marks:    make(chan []uint64, 100),
 		polls:    make(chan []uint64, 100),
 		damages:  make(chan *contract.ReportDamageRequest, 100),
 	}
@@ -129,11 +132,15 @@ func (f *fakeStore) Login(ctx context.Context, q *contract.LoginRequest) (*contr
 	return &contract.LoginResponse{Outcome: contract.LoginResponse_ACCEPTED, Account: testAccount}, nil
 }
 
+func (f *fakeStore) AwaitFetch(ctx context.Context, _ *contract.AwaitFetchRequest) (*contract.AwaitFetchResponse, error) {
+	return &contract.AwaitFetchResponse{}, f.fresh(ctx)
+}
+
 // OpenMailbox gives pages of two.
 func (f *fakeStore) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	answer := &contract.OpenMailboxResponse{}
+	answer := &contract.OpenMailboxResponse{Retrieved: int64(f.settings.POP3.Retrieved)}
 	for _, m := range f.queue {
 		if m.Id <= q.After {
 			continue
@@ -161,6 +168,12 @@ func (f *fakeStore) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*c
 	f.queue = slices.DeleteFunc(slices.Clone(f.queue), func(m *contract.MailboxMessage) bool {
 		return slices.Contains(q.Leave, m.Id)
 	})
+	for _, m := range f.queue {
+		m.Retrieved = m.Retrieved || slices.Contains(q.Retrieved, m.Id)
+	}
+	if len(q.Retrieved) > 0 {
+		f.marks <- q.Retrieved
+	}
 	f.polls <- q.Leave
 	return &contract.EndPollResponse{}, nil
 }
@@ -174,6 +187,15 @@ func (f *fakeStore) GetCertificate(context.Context, *contract.GetCertificateRequ
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return &contract.GetCertificateResponse{CertificatePem: f.pair[0], KeyPem: f.pair[1]}, nil
+}
+
+// Serve gives its word, and is there until the test ends.
+func (f *fakeStore) Serve(ctx context.Context, q *contract.ServeRequest, out contract.Pop3_ServeServer) error {
+	if err := out.Send(&contract.Look{}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
 }
 
 func (f *fakeStore) Watch(ctx context.Context, _ *contract.WatchRequest, out contract.Common_WatchServer) error {

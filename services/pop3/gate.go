@@ -15,6 +15,7 @@ type gate struct {
 	pause   time.Duration // how long the wait may go on once the gate is closed
 	late    *time.Timer   // ends it then; nil: none runs
 	closed  bool
+	onClose func() // ends what else waits; nil: nothing does
 }
 
 // wait runs read. Once the gate is closed, it does so for pause at most.
@@ -31,8 +32,26 @@ func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
+	if g.onClose != nil {
+		g.onClose()
+	}
 	if g.waiting {
 		g.limit()
+	}
+}
+
+// whenClosed has end called once the gate is closed, until undo.
+func (g *gate) whenClosed(end func()) (undo func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.onClose = end
+	if g.closed {
+		end()
+	}
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.onClose = nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"postroom/services/contract"
@@ -20,11 +21,12 @@ const (
 	uniformWait = 5 * time.Second
 )
 
-// login is one attempt, from USER and PASS.
+// login is one attempt, by USER and PASS or by AUTH.
 type login struct {
 	name     string // compound, as typed
 	password wire.Secret
-	came     time.Time // the PASS
+	came     time.Time // the PASS, or the last of AUTH
+	attempt  attempt
 }
 
 // logIn opens the mailbox of an accepted login, under its lock; or gives a *refusal.
@@ -33,46 +35,67 @@ func (s *session) logIn(ctx context.Context, l login) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.server.locks.take(ctx, string(account))
+	s.hold(ctx, l.name, account) // without the lock: another session may come and go meanwhile
+	session := rand.Uint64()
+	release, err := s.server.locks.take(ctx, string(account), session)
 	if err != nil {
-		// RFC 2449 §8.1.1: the login itself was good.
-		return &refusal{code: codeInUse, text: "another session has this mailbox, try again later", cause: err}
+		return inUse(err)
 	}
-	s.mailbox = &mailbox{account: account, release: release} // from now on released whatever happens
+	s.mailbox = &mailbox{account: account, session: session, release: release} // from now on released whatever happens
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
-	if err := s.mailbox.load(ctx, s.server.store); err != nil {
+	if err := s.mailbox.load(ctx, s.server); err != nil {
 		s.closeMailbox()
+		if errors.Is(err, contract.ErrConflict) { // the process has it whose place this one takes
+			return inUse(err)
+		}
 		return storeRefusal(fmt.Errorf("open the mailbox: %w", err))
 	}
 	s.state = transaction
 	return nil
 }
 
-// verify asks the store whether the login is good, and gives the account's id; or a *refusal.
+// inUse is for a login that was good (RFC 2449 §8.1.1), to a mailbox that is open.
+func inUse(cause error) *refusal {
+	return &refusal{code: codeInUse, text: "another session has this mailbox, try again later", cause: cause}
+}
+
+// verify asks the store whether the login is good, and gives the account's id; or a *refusal, told later for each
+// login before that failed.
 //
 // A client that is to learn nothing is refused at uniformWait even while the store still tries the login at
 // the provider. That goes on: what comes of it counts for the next login.
 func (s *session) verify(ctx context.Context, l login) ([]byte, error) {
+	limit := s.failureLimit()
 	var late <-chan time.Time
 	if !s.server.settings.Load().MayEnrol(s.client) {
 		late = time.After(time.Until(l.came.Add(uniformWait)))
 	}
-	select {
-	case v := <-s.askStore(ctx, l):
-		if v.accepted() {
-			return v.answer.Account, nil
+	if !l.attempt.allows(limit) {
+		if late != nil {
+			return nil, uniformRefusal(ctx, l, errTooOften)
 		}
-		if late != nil || v.answer.GetUniform() {
-			return nil, uniformRefusal(ctx, l, v.refusal().cause)
-		}
-		return nil, v.refusal()
-	case <-late:
-		return nil, uniformRefusal(ctx, l, errors.New("no answer of the store in time"))
-	case <-ctx.Done():
-		return nil, storeRefusal(context.Cause(ctx))
+		waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
+		return nil, errTooOften
 	}
+	v := s.askStore(ctx, l, late)
+	if v.accepted() {
+		s.server.failures.accepted(l.attempt, time.Now())
+		return v.answer.Account, nil
+	}
+	if v.err == nil || errors.Is(v.err, errLate) {
+		s.server.failures.failed(l.attempt, limit, time.Now())
+	}
+	switch {
+	case late != nil || v.answer.GetUniform():
+		return nil, uniformRefusal(ctx, l, v.refusal().cause)
+	case v.err == nil:
+		waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
+	}
+	return nil, v.refusal()
 }
+
+var errLate = errors.New("no answer in time")
 
 // verdict is what came of asking the store.
 type verdict struct {
@@ -80,17 +103,31 @@ type verdict struct {
 	err    error
 }
 
-func (s *session) askStore(ctx context.Context, l login) <-chan verdict {
-	answered := make(chan verdict, 1) // nobody may be waiting any more
-	s.server.background(ctx, loginWait, func(ctx context.Context) {
+// askStore asks whether a login is good. Where late isn't nil, it waits no longer than that; the question goes on.
+func (s *session) askStore(ctx context.Context, l login, late <-chan time.Time) verdict {
+	ask := func(ctx context.Context) verdict {
 		answer, err := s.server.store.Login(ctx, &contract.LoginRequest{
 			Name:     l.name,
 			Password: l.password.Reveal(),
 			Address:  s.client.String(),
 		})
-		answered <- verdict{answer, err}
-	})
-	return answered
+		return verdict{answer, err}
+	}
+	if late == nil {
+		ctx, cancel := context.WithTimeout(ctx, loginWait)
+		defer cancel()
+		return ask(ctx)
+	}
+	answered := make(chan verdict, 1) // nobody may be waiting any more
+	s.server.background(ctx, loginWait, func(ctx context.Context) { answered <- ask(ctx) })
+	select {
+	case v := <-answered:
+		return v
+	case <-late:
+		return verdict{err: errLate}
+	case <-ctx.Done():
+		return verdict{err: context.Cause(ctx)}
+	}
 }
 
 func (v verdict) accepted() bool {
@@ -114,9 +151,15 @@ func (v verdict) refusal() *refusal {
 
 // uniformRefusal gives the one refusal for clients outside the enrolment networks, when its time has come.
 func uniformRefusal(ctx context.Context, l login, cause error) error {
+	waitUntil(ctx, l.came.Add(uniformWait))
+	return &refusal{code: codeAuth, text: "login refused", cause: cause}
+}
+
+func waitUntil(ctx context.Context, at time.Time) {
+	wait := time.NewTimer(time.Until(at))
+	defer wait.Stop()
 	select {
-	case <-time.After(time.Until(l.came.Add(uniformWait))):
+	case <-wait.C:
 	case <-ctx.Done():
 	}
-	return &refusal{code: codeAuth, text: "login refused", cause: cause}
 }

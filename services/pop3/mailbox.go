@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"postroom/services/contract"
+	"postroom/services/settings"
 	"postroom/services/wire"
 )
 
@@ -15,8 +16,10 @@ var errNoMessage = &refusal{text: "no such message"}
 // (RFC 1939 §4). Its session has the account's lock.
 type mailbox struct {
 	account  []byte
-	messages []message // number n of the dialogue is messages[n-1]
-	release  func()    // gives the lock back
+	session  uint64             // names the store's lease
+	policy   settings.Retrieved // when what is retrieved leaves
+	messages []message          // number n of the dialogue is messages[n-1]
+	release  func()             // gives the lock back
 }
 
 type message struct {
@@ -28,17 +31,22 @@ type message struct {
 	body   body
 	octets int64 // what RETR sends, stuffing not counted
 
+	before bool // it was retrieved in an earlier session
+
 	deleted   bool // marked by DELE
 	retrieved bool // sent by RETR to its final dot
 }
 
 // load takes the snapshot, once the account's lock is held.
-func (b *mailbox) load(ctx context.Context, store store) error {
+func (b *mailbox) load(ctx context.Context, s *server) error {
 	for after := uint64(0); ; {
-		page, err := store.OpenMailbox(ctx, &contract.OpenMailboxRequest{Account: b.account, After: after})
+		page, err := s.store.OpenMailbox(ctx, &contract.OpenMailboxRequest{
+			Account: b.account, After: after, Server: s.id, Session: b.session,
+		})
 		if err != nil {
 			return err
 		}
+		b.policy = settings.Retrieved(page.Retrieved)
 		for _, m := range page.Messages {
 			b.messages = append(b.messages, newMessage(len(b.messages)+1, m))
 			after = m.Id
@@ -58,6 +66,7 @@ func newMessage(number int, m *contract.MailboxMessage) message {
 		uidl:   m.Uidl,
 		prefix: m.Prefix,
 		body:   body{segment: b.GetSegment(), offset: int64(b.GetOffset()), length: length, crc32c: b.GetCrc32C()},
+		before: m.Retrieved,
 		octets: int64(len(m.Prefix)) + wire.Octets(length, !b.GetOpenEnd()),
 	}
 }
@@ -96,15 +105,17 @@ func (b *mailbox) delivered() (messages int, octets int64) {
 	return messages, octets
 }
 
-// leaving gives the ids of what leaves the Out Queue at QUIT.
-func (b *mailbox) leaving() []uint64 {
-	var ids []uint64
+// leaving gives the ids of what leaves the Out Queue at QUIT, and of what was retrieved first and stays.
+func (b *mailbox) leaving() (leave, retrieved []uint64) {
 	for i := range b.messages {
-		if m := &b.messages[i]; m.deleted || m.retrieved {
-			ids = append(ids, m.id)
+		switch m := &b.messages[i]; {
+		case m.deleted, m.retrieved && b.policy == settings.RetrievedExpire:
+			leave = append(leave, m.id)
+		case m.retrieved && !m.before:
+			retrieved = append(retrieved, m.id)
 		}
 	}
-	return ids
+	return leave, retrieved
 }
 
 func (b *mailbox) reset() {

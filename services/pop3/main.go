@@ -85,10 +85,16 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		})
 	})
 	running.Go(func() { s.feedWatchdog(ctx) })
-	select {
-	case <-ready:
-	case <-ctx.Done():
-		return nil
+	// The life line goes on while sessions do.
+	alive, die := context.WithCancel(context.WithoutCancel(ctx))
+	defer die()
+	lives := contract.Serve(alive, client, s.id, s.locks.open)
+	for _, come := range []<-chan struct{}{ready, lives} {
+		select {
+		case <-come:
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	s.tell(daemon.SdNotifyReady)
 	defer context.AfterFunc(ctx, func() { s.tell(stopping) })()

@@ -18,8 +18,8 @@ var quitWord = []byte("QUIT")
 
 func isQuit(line []byte) bool { return bytes.EqualFold(bytes.TrimRight(line, " "), quitWord) }
 
-// quit is QUIT (RFC 1939 §4, §6). In TRANSACTION it enters UPDATE: what was deleted or retrieved leaves the
-// Out Queue in one commit. The mailbox is free before the reply: a client may log in again as soon as it
+// quit is QUIT (RFC 1939 §4, §6). In TRANSACTION it enters UPDATE: what was deleted or, by the account's
+// policy, retrieved leaves the Out Queue in one commit. The mailbox is free before the reply: a client may log in again as soon as it
 // has read it.
 func (s *session) quit(ctx context.Context, _ []byte) error {
 	s.over = true
@@ -48,7 +48,10 @@ func (s *session) quit(ctx context.Context, _ []byte) error {
 func (s *session) commit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, endWait)
 	defer cancel()
-	_, err := s.server.store.EndPoll(ctx, &contract.EndPollRequest{Account: s.mailbox.account, Leave: s.mailbox.leaving()})
+	leave, retrieved := s.mailbox.leaving()
+	_, err := s.server.store.EndPoll(ctx, &contract.EndPollRequest{
+		Account: s.mailbox.account, Session: s.mailbox.session, Leave: leave, Retrieved: retrieved,
+	})
 	return err
 }
 
@@ -58,11 +61,11 @@ func (s *session) dropMailbox(ctx context.Context) {
 	if s.mailbox == nil {
 		return
 	}
-	account := s.mailbox.account
+	end := &contract.EndPollRequest{Account: s.mailbox.account, Session: s.mailbox.session}
 	s.closeMailbox()
 	s.log.Info("dropped without QUIT", "took", time.Since(s.began))
 	s.server.background(ctx, dropWait, func(ctx context.Context) {
-		if _, err := s.server.store.EndPoll(ctx, &contract.EndPollRequest{Account: account}); err != nil {
+		if _, err := s.server.store.EndPoll(ctx, end); err != nil {
 			s.log.Warn("end of a dropped poll not reported", "err", err)
 		}
 	})

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
+	"postroom/services/settings"
 )
 
 func TestPipelining(t *testing.T) {
@@ -167,14 +169,46 @@ func TestStop(t *testing.T) {
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
 	b := start(t, newFakeStore(t))
-	for range maxSessions {
-		b.server.places <- struct{}{}
-	}
+	b.change(func(in *settings.Settings) { in.POP3.MaxConnections = 2 })
+	first, second := dial(t, b.plain), dialTLS(t, b.tls)
+	first.want("+OK")
+	second.want("+OK")
 	c := dial(t, b.plain)
-	c.want("-ERR [SYS/TEMP] too many connections")
+	c.want("-ERR [SYS/TEMP] too many connections, try")
 	c.wantClosed()
-	<-b.server.places
+	if c, err := tls.Dial("tcp", b.tls, clientTLS); err == nil {
+		c.Close()
+		t.Error("a third connection is taken")
+	}
+	second.ask("QUIT", "+OK")
+	second.wantClosed()
+	// The place is free a moment after the connection has ended.
+	for tries := 0; ; tries++ {
+		c := dial(t, b.plain)
+		if strings.HasPrefix(c.line(), "+OK") {
+			break
+		}
+		if tries == 1000 {
+			t.Fatal("the place isn't free")
+		}
+	}
+	b.change(func(in *settings.Settings) { in.POP3.MaxConnections = 3 })
 	dial(t, b.plain).want("+OK")
+}
+
+func TestTooManyConnectionsFromAnAddress(t *testing.T) {
+	t.Parallel()
+	b := start(t, newFakeStore(t))
+	b.change(func(in *settings.Settings) { in.POP3.MaxConnectionsPerAddress = 1 })
+	dial(t, b.plain).want("+OK")
+	c := dial(t, b.plain)
+	c.want("-ERR [SYS/TEMP] too many connections from your address")
+	c.wantClosed()
+	nc, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).Dial("tcp", b.plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newClient(t, nc).want("+OK")
 }
 
 func TestPanicEndsOneConnection(t *testing.T) {

@@ -57,6 +57,19 @@ func (s *session) ok(text string) error {
 	return s.conn.WriteLine("+OK " + text)
 }
 
+// lines writes a positive reply of several lines, none of which begins with a dot.
+func (s *session) lines(title string, list []string) error {
+	if err := s.ok(title); err != nil {
+		return err
+	}
+	for _, line := range list {
+		if err := s.conn.WriteLine(line); err != nil {
+			return err
+		}
+	}
+	return s.conn.WriteLine(".")
+}
+
 // refuse writes a negative reply. It ends in the connection's id, so that a complaint finds its log lines.
 func (s *session) refuse(r *refusal) error {
 	begin, end := "-ERR ", " (conn "+s.id+")"

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -27,6 +28,7 @@ const (
 // server is what all connections share.
 type server struct {
 	// Set once.
+	id     uint64 // random: names this run to the store
 	store  store
 	bodies *os.Root // the folder of segments
 	log    *slog.Logger
@@ -36,13 +38,14 @@ type server struct {
 	settings    atomic.Pointer[settings.Settings]
 	certificate atomic.Pointer[tls.Certificate]
 
-	locks  locks
-	places chan struct{}  // holds one for each connection
-	work   sync.WaitGroup // sessions, and what they left to the background
+	locks    locks
+	places   places
+	failures failures
+	work     sync.WaitGroup // sessions, and what they left to the background
 }
 
 func newServer(store store, bodies *os.Root, log *slog.Logger) *server {
-	s := &server{store: store, bodies: bodies, log: log, places: make(chan struct{}, maxSessions)}
+	s := &server{id: rand.Uint64(), store: store, bodies: bodies, log: log}
 	s.tls = s.newTLS()
 	return s
 }

@@ -21,8 +21,8 @@ const (
 	maxFailedLogins = 3  // of one connection; then it is closed
 
 	idle         = 10 * time.Minute // RFC 1939 §3: not less
-	lifetime     = time.Hour        // after it, QUIT is the only command left
-	lastQuit     = 10 * time.Minute // how long behind its lifetime a session may still give QUIT
+	lastCall     = 50 * time.Minute // from then on, QUIT is the only command left
+	lifetime     = time.Hour        // no session is longer
 	maxHandshake = 30 * time.Second // a TLS handshake
 )
 
@@ -30,6 +30,7 @@ const (
 var (
 	errStopping = errors.New("the service stops")
 	errPanic    = errors.New("panic")
+	errGone     = errors.New("the client closed the connection")
 )
 
 var errOutlived = &refusal{
@@ -38,13 +39,19 @@ var errOutlived = &refusal{
 	protocol: true,
 }
 
+var errTLSHere = &refusal{
+	text:     "this port begins without TLS: set the client to STARTTLS, or to the other port",
+	protocol: true,
+}
+
 // session is one connection: a dialogue in the states AUTHORIZATION, TRANSACTION and UPDATE (RFC 1939 §3).
 type session struct {
 	// Set once.
 	server *server
 	conn   *wire.Conn
-	id     string     // hexadecimal; names the connection in replies and in the log
-	client netip.Addr // the zero Addr where the connection has no IP address
+	id     string       // hexadecimal; names the connection in replies and in the log
+	client netip.Addr   // the zero Addr where the connection has no IP address
+	from   netip.Prefix // what counts as its address
 	began  time.Time
 	gate   gate
 
@@ -52,6 +59,7 @@ type session struct {
 	log     *slog.Logger
 	state   states
 	name    string   // what USER named, until PASS or STLS
+	inUTF8  bool     // UTF8 was given
 	mailbox *mailbox // in TRANSACTION
 	bad     int      // commands that broke the protocol
 	failed  int      // logins
@@ -73,6 +81,7 @@ func newSession(server *server, nc net.Conn) *session {
 	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		s.client = at.Addr().Unmap().WithZone("")
 	}
+	s.from = origin(s.client)
 	s.log = server.log.With("conn", s.id)
 	s.gate.interrupt = s.conn.Interrupt
 	return s
@@ -89,7 +98,7 @@ func newID() string {
 func (s *session) serve(ctx, stopping context.Context, implicitTLS bool) {
 	defer context.AfterFunc(ctx, s.conn.Interrupt)()
 	defer context.AfterFunc(stopping, s.gate.close)()
-	defer time.AfterFunc(lifetime+lastQuit, s.conn.Interrupt).Stop()
+	defer time.AfterFunc(lifetime, s.conn.Interrupt).Stop()
 
 	s.log.Debug("connection", "address", s.client, "tls", implicitTLS)
 	err := s.guarded(ctx, implicitTLS)
@@ -123,16 +132,21 @@ func (s *session) dialogue(ctx context.Context) error {
 		return err
 	}
 	for !s.over {
-		line, err := s.readCommand()
+		line, err := s.readLine(wire.MaxCommand)
 		switch {
 		case errors.Is(err, wire.ErrLineTooLong):
 			err = s.answer("unknown", errTooLong)
+		case errors.Is(err, wire.ErrTLSRecord):
+			s.over = true
+			err = s.answer("unknown", errTLSHere)
 		case err != nil:
-			return whyEnded(err)
 		case s.outlived(line):
 			err = s.answer("unknown", errOutlived)
 		default:
 			err = s.execute(ctx, line)
+		}
+		if errors.Is(err, errGone) {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -141,9 +155,9 @@ func (s *session) dialogue(ctx context.Context) error {
 	return s.conn.Flush()
 }
 
-// readCommand waits for a command line. What was written is sent before: a stop must not cut it off as if
+// readLine waits for a line of the client. What was written is sent before: a stop must not cut it off as if
 // the session were idle.
-func (s *session) readCommand() (line []byte, err error) {
+func (s *session) readLine(limit int) (line []byte, err error) {
 	if s.conn.Buffered() == 0 {
 		if err := s.conn.Flush(); err != nil {
 			return nil, err
@@ -154,22 +168,20 @@ func (s *session) readCommand() (line []byte, err error) {
 		pause = finishPause
 	}
 	err = s.gate.wait(pause, func() error {
-		line, err = s.conn.ReadLine(wire.MaxCommand)
+		line, err = s.conn.ReadLine(limit)
 		return err
 	})
-	return line, err
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errGone
+	case err != nil:
+		return nil, fmt.Errorf("wait for a line: %w", err)
+	}
+	return line, nil
 }
 
 // outlived tells whether the session is too old for this command. QUIT is always possible: a client on a
 // slow line would otherwise get the same messages for ever.
 func (s *session) outlived(line []byte) bool {
-	return time.Since(s.began) > lifetime && !isQuit(line)
-}
-
-// whyEnded gives no error where the client just went away.
-func whyEnded(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return fmt.Errorf("wait for a command: %w", err)
+	return time.Since(s.began) > lastCall && !isQuit(line)
 }

@@ -13,6 +13,9 @@ func (s *session) stls(context.Context, []byte) error {
 	if _, tls := s.conn.TLS(); tls {
 		return protocolError("this connection is under TLS already")
 	}
+	if s.inUTF8 {
+		return protocolError("STLS comes before UTF8") // RFC 6856 §2.1
+	}
 	if s.conn.Buffered() > 0 {
 		// What waits here came before TLS and must not be read behind it: somebody on the way may have put
 		// it there. A client that means STLS waits for its reply.

@@ -39,10 +39,14 @@ func TestSTLS(t *testing.T) {
 	b := start(t, f)
 	c := dial(t, b.plain)
 	c.want("+OK")
+	c.ask("CAPA", "+OK")
+	if capabilities := c.text(); !strings.Contains(capabilities, "STLS\r\n") || strings.Contains(capabilities, "SASL") || strings.Contains(capabilities, "\r\nUSER\r\n") {
+		t.Errorf("capabilities before STLS: got %q", capabilities)
+	}
 	c.ask("STLS", "+OK")
 	c.upgrade()
 	c.ask("CAPA", "+OK")
-	if capabilities := c.text(); strings.Contains(capabilities, "STLS") || !strings.Contains(capabilities, "USER\r\n") {
+	if capabilities := c.text(); strings.Contains(capabilities, "STLS") || !strings.Contains(capabilities, "\r\nUSER\r\nSASL PLAIN LOGIN\r\n") {
 		t.Errorf("capabilities behind STLS: got %q", capabilities)
 	}
 	c.ask("STLS", "-ERR")

@@ -14,7 +14,8 @@ var (
 		code: codeAuth,
 		text: "log in over TLS: port 995, or STLS before the login; without TLS only from a trusted network, where the settings allow it",
 	}
-	errNoName = protocolError("USER and the name of the login come before PASS")
+	errNoName    = protocolError("USER and the name of the login come before PASS")
+	errEmptyName = protocolError("the name of the login is missing, such as login@pop3.example.org")
 )
 
 // mayLogIn tells whether a password may be sent on this connection, by the settings of this moment.
@@ -23,19 +24,22 @@ func (s *session) mayLogIn() bool {
 	return tls || s.server.settings.Load().MayLogInPlain(s.client)
 }
 
+// failureLimit is how many logins may fail in a minute, 0 for any number, by the settings of this moment.
+func (s *session) failureLimit() int { return s.server.settings.Load().POP3.FailedLoginsPerMinute }
+
 // user is USER (RFC 1939 §7). Every name is taken: PASS tells nothing of which are known.
 func (s *session) user(_ context.Context, argument []byte) error {
 	if !s.mayLogIn() {
 		return errNeedsTLS // RFC 2595 §2.1: before the client has sent its password
 	}
 	if len(argument) == 0 {
-		return protocolError("USER needs the name of the login, such as login@pop3.example.org")
+		return errEmptyName
 	}
 	s.name = string(argument)
 	return s.ok("now PASS")
 }
 
-// pass is PASS (RFC 1939 §7): all behind its first space is the password, spaces too. It opens the mailbox.
+// pass is PASS (RFC 1939 §7): all behind its first space is the password, spaces too.
 func (s *session) pass(ctx context.Context, argument []byte) error {
 	l := login{name: s.name, password: wire.NewSecret(string(argument)), came: time.Now()}
 	s.name = "" // RFC 1939 §7: PASS is possible only behind a USER of its own
@@ -45,8 +49,14 @@ func (s *session) pass(ctx context.Context, argument []byte) error {
 	if l.name == "" {
 		return errNoName
 	}
+	return s.authenticate(ctx, l)
+}
+
+// authenticate is what PASS and AUTH come to: it opens the mailbox of a login.
+func (s *session) authenticate(ctx context.Context, l login) error {
 	_, tls := s.conn.TLS()
 	log := s.log.With("account", l.name, "address", s.client, "tls", tls)
+	l.attempt = s.server.failures.look(s.from, l.name, s.failureLimit(), l.came)
 	err := s.logIn(ctx, l)
 	var r *refusal
 	switch {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// choice is the form of a value that is one of a few words. Those in later come with
-// another version: they are refused, and not as if they were unknown.
-func choice[T ~string](words []T, later ...T) form[T] {
+// choice is the form of a value that is one of a few words.
+func choice[T ~string](words []T) form[T] {
 	names := make([]string, len(words))
 	for i, word := range words {
 		names[i] = string(word)
@@ -15,11 +14,8 @@ func choice[T ~string](words []T, later ...T) form[T] {
 	return form[T]{
 		words: "`\"" + strings.Join(names, "\"`, `\"") + "\"`",
 		parse: func(text string) (T, *fault) {
-			switch {
-			case slices.Contains(words, T(text)):
+			if slices.Contains(words, T(text)) {
 				return T(text), nil
-			case slices.Contains(later, T(text)):
-				return "", notYet(text, names)
 			}
 			return "", notOneOf(text, names)
 		},
@@ -27,43 +23,10 @@ func choice[T ~string](words []T, later ...T) form[T] {
 	}
 }
 
-// policy is the form of a choice that a later version also lets be a duration.
-func policy[T ~string](words []T, later ...T) form[T] {
-	f := choice(words, later...)
-	plain := f.parse
-	f.parse = func(text string) (T, *fault) {
-		word, wrong := plain(text)
-		if wrong == nil {
-			return word, nil
-		}
-		_, fault := parseDuration(text, 0, century)
-		if _, days := daysOf(text); days || fault == nil {
-			return "", notYet(text, []string{string(words[0])})
-		}
-		return "", wrong
-	}
-	return f
-}
-
-func notYet(text string, names []string) *fault {
-	return wrong("%s is not available in this version yet", quote(text)).better("write %s", quoteAll(names))
-}
-
 func notOneOf(text string, names []string) *fault {
 	f := wrong("%s is not one of %s", quote(text), strings.Join(names, ", "))
-	if len(names) == 1 {
-		f = wrong("%s is not %s", quote(text), quote(names[0]))
-	}
 	if near := nearest(text, names); near != "" {
 		f.better("did you mean %q?", near)
 	}
 	return f
-}
-
-func quoteAll(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = quote(name)
-	}
-	return strings.Join(quoted, " or ")
 }

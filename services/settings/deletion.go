@@ -11,10 +11,7 @@ const (
 	DeleteNever  DeletePolicy = -1
 )
 
-const (
-	wordAtOnce = "at-once"
-	wordNever  = "never"
-)
+var deletion = policy[DeletePolicy]("at-once", "never", time.Minute, 10*year)
 
 // After is how long stored mail stays at the provider. ok is false where it stays for good.
 func (p DeletePolicy) After() (after time.Duration, ok bool) {
@@ -24,45 +21,4 @@ func (p DeletePolicy) After() (after time.Duration, ok bool) {
 	return time.Duration(p), true
 }
 
-func (p DeletePolicy) String() string {
-	switch p {
-	case DeleteAtOnce:
-		return wordAtOnce
-	case DeleteNever:
-		return wordNever
-	}
-	return showDuration(time.Duration(p))
-}
-
-// deletion is the form of a DeletePolicy.
-var deletion = func() form[DeletePolicy] {
-	const least, most = time.Minute, 10 * year
-	words := choice([]string{wordAtOnce, wordNever})
-	times := duration(least, most)
-	return form[DeletePolicy]{
-		words: words.words + ", or " + times.words,
-		parse: func(text string) (DeletePolicy, *fault) {
-			switch text {
-			case wordAtOnce:
-				return DeleteAtOnce, nil
-			case wordNever:
-				return DeleteNever, nil
-			}
-			if startsAsNumber(text) {
-				d, f := times.parse(text)
-				return DeletePolicy(d), f
-			}
-			_, f := words.parse(text)
-			if f.right == "" {
-				f.better(`write "at-once", "never", or a time such as "336h"`)
-			}
-			return 0, f
-		},
-		show: DeletePolicy.String,
-	}
-}()
-
-// startsAsNumber tells what is meant to be a duration from what is meant to be a word.
-func startsAsNumber(text string) bool {
-	return len(text) > 0 && (text[0] >= '0' && text[0] <= '9' || text[0] == '-' || text[0] == '+' || text[0] == '.')
-}
+func (p DeletePolicy) String() string { return deletion.show(p) }

@@ -44,7 +44,8 @@ own provider.min_interval holds in any case.`},
 The schedule rests for an account that no client has polled for so long, and goes on at its next poll. So the mail of
 somebody who went back to collecting from the provider stays there. "168h" is a week.`},
 			{name: "parallel", value: number(&f.Parallel, 1, 1000), example: `8`, doc: `
-How many accounts the box fetches for at the same moment, each in one session with its provider. Fewer is easier on a slow line.`},
+How many accounts the box fetches for at the same moment, each in one session with its provider. Fewer is easier on a slow line. A quarter of
+them, but at least 4, may be at one provider.`},
 			{name: "connect_timeout", value: text(&f.ConnectTimeout, duration(time.Second, 5*time.Minute)), example: `"1m"`, doc: `
 How long the box tries to reach a provider, all its addresses and the beginning of TLS included.`},
 			{name: "command_timeout", value: text(&f.CommandTimeout, duration(time.Second, time.Hour)), example: `"10m"`, doc: `
@@ -52,7 +53,8 @@ How long the box waits for a provider that says nothing, for an answer or for th
 up.`},
 			{name: "retry_first", value: text(&f.RetryFirst, duration(time.Second, time.Hour)), example: `"1m"`, doc: `
 When a fetch failed, how long the box waits before it tries again by itself. It waits twice as long after each failure, up to
-fetch.retry_longest, and never less than provider.min_interval.`},
+fetch.retry_longest, and never less than provider.min_interval. A poll shortens the wait to this time again, and
+"postroom account fetch" ends it.`},
 			{name: "retry_longest", value: text(&f.RetryLongest, duration(time.Second, 7*day)), example: `"6h"`, doc: `
 The longest that the box waits after many failures. It can't be less than fetch.retry_first.`},
 			{name: "max_size", value: text(&f.MaxSize, size(64<<10, 1<<30)), example: `"250MiB"`, doc: `

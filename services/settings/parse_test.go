@@ -58,7 +58,7 @@ postroom.toml:11: enrol.networks: "192.168.1.5/24" names a machine in the networ
 		{"section as text", "pop3 = 'x'", `postroom.toml:1: [pop3]: is text where a section is wanted; write [pop3] on a line of its own, and its settings below`},
 		{"block as text", "provider = 'x'", `postroom.toml:1: [[provider]]: is text where blocks are wanted; write [[provider]] above each block`},
 		{"block of texts", "provider = ['x']", `postroom.toml:1: [[provider]]: is text where a block is wanted; write [[provider]] above each block`},
-		{"long name", "[pop3]\n" + long + " = 1", `postroom.toml:2: pop3."` + long[:60] + `…": there is no such setting; [pop3] has listen, listen_tls, plaintext_login, delivery, hold, retrieved, keep_retrieved`},
+		{"long name", "[pop3]\n" + long + " = 1", `postroom.toml:2: pop3."` + long[:60] + `…": there is no such setting; [pop3] has listen, listen_tls, plaintext_login, delivery, hold, retrieved, keep_retrieved, failed_logins_per_minute, max_connections, max_connections_per_address`},
 		{"table in a setting", "[pop3.listen]\nx = 1", `postroom.toml:1: pop3.listen: is a section where a list is wanted`},
 
 		// twice
@@ -96,12 +96,11 @@ postroom.toml:11: enrol.networks: "192.168.1.5/24" names a machine in the networ
 		{"grows too large", many.String(), fmt.Sprintf("postroom.toml: written out in full these settings are %d octets long; at most 1048576", 1_248_890+len(Default().Encode()))},
 		{"empty block", "[[trusted_network]]\nname=''", "postroom.toml:1: trusted_network.cidr: is missing: every [[trusted_network]] needs one; write for example cidr = \"192.168.1.0/24\"\npostroom.toml:2: trusted_network.name: is empty; write what you call the network, such as \"office\""},
 
-		// later
-		{"same-poll", "[pop3]\ndelivery = 'same-poll'", `postroom.toml:2: pop3.delivery: "same-poll" is not available in this version yet; write "next-poll"`},
-		{"until-dele", "[pop3]\nretrieved = 'until-dele'", `postroom.toml:2: pop3.retrieved: "until-dele" is not available in this version yet; write "expire"`},
-		{"retrieved after a time", "[pop3]\nretrieved = '720h'", `postroom.toml:2: pop3.retrieved: "720h" is not available in this version yet; write "expire"`},
-		{"retrieved after days", "[pop3]\nretrieved = '30d'", `postroom.toml:2: pop3.retrieved: "30d" is not available in this version yet; write "expire"`},
-		{"retrieved unknown", "[pop3]\nretrieved = 'now'", `postroom.toml:2: pop3.retrieved: "now" is not "expire"`},
+		// policies
+		{"delivery unknown", "[pop3]\ndelivery = 'next-pole'", `postroom.toml:2: pop3.delivery: "next-pole" is not one of next-poll, same-poll; did you mean "next-poll"?`},
+		{"retrieved after days", "[pop3]\nretrieved = '30d'", `postroom.toml:2: pop3.retrieved: "30d" is not a duration; write days in hours: "720h"`},
+		{"retrieved after no time", "[pop3]\nretrieved = '0s'", `postroom.toml:2: pop3.retrieved: "0s" is less than 1h; write 1h to 87600h`},
+		{"retrieved unknown", "[pop3]\nretrieved = 'now'", `postroom.toml:2: pop3.retrieved: "now" is not one of expire, until-dele; write "expire", "until-dele", or a time such as "336h"`},
 
 		// durations
 		{"days", "[pop3]\nkeep_retrieved = '14d'", `postroom.toml:2: pop3.keep_retrieved: "14d" is not a duration; write days in hours: "336h"`},

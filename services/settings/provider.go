@@ -123,7 +123,7 @@ When mail is deleted at the provider: with "at-once" as soon as it is safely sto
 stored here for so long; with "never" not at all, so that the mailbox there fills up unless somebody else empties it. A change also holds for
 mail that is there already. Mail is fetched once, whatever stands here.`},
 			{name: "min_interval", value: text(&p.MinInterval, duration(0, day)), example: `"15m"`, doc: `
-The shortest time between two fetches for an account at this provider; some refuse logins that come more often. A fetch that would come too early
-is put off, not dropped. "0s" is no limit.`},
+The shortest time between two logins for an account at this provider; some refuse logins that come more often. A fetch that would come too early
+is put off, not dropped. Where the provider itself announces a longer time, that one holds. "0s" is no limit.`},
 		}}
 }

@@ -107,7 +107,7 @@ func prose(text string) string {
 		for _, one := range s.settings {
 			path := s.name + "." + one.name
 			// longer names of the same beginning come first
-			if one.name == "listen_tls" {
+			if one.name == "listen_tls" || one.name == "max_connections_per_address" {
 				pairs = append([]string{path, link(path)}, pairs...)
 				continue
 			}

@@ -32,6 +32,9 @@ delivery = "next-poll"
 hold = "20s"
 retrieved = "expire"
 keep_retrieved = "336h"
+failed_logins_per_minute = 10
+max_connections = 2000
+max_connections_per_address = 0
 
 [fetch]
 schedule = "5m"
@@ -251,6 +254,32 @@ func TestWhoMay(t *testing.T) {
 		if got := s.MayLogInPlain(netip.MustParseAddr("192.0.2.1")); got != want {
 			t.Errorf("%s: MayLogInPlain = %v, want %v", value, got, want)
 		}
+	}
+}
+
+// What retrieved means, in the file and for a single account, and that it is written as it was read.
+func TestRetrieved(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		retrieved Retrieved
+		after     time.Duration
+		ok        bool
+	}{
+		"expire":     {RetrievedExpire, 0, true},
+		"until-dele": {RetrievedUntilDele, 0, false},
+		"720h":       {Retrieved(720 * time.Hour), 720 * time.Hour, true},
+	} {
+		r := mustParse(t, "[pop3]\nretrieved='"+text+"'").POP3.Retrieved
+		after, ok := r.After()
+		if r != want.retrieved || after != want.after || ok != want.ok || r.String() != text {
+			t.Errorf("%s: got %v: %v, %v; want %v: %v, %v", text, r, after, ok, want.retrieved, want.after, want.ok)
+		}
+		if own, err := ParseRetrieved(text); err != nil || own != r {
+			t.Errorf("%s for an account: got %v, %v", text, own, err)
+		}
+	}
+	if _, err := ParseRetrieved("30d"); err == nil || err.Error() != `"30d" is not a duration; write days in hours: "720h"` {
+		t.Errorf("30d for an account: got %v", err)
 	}
 }
 

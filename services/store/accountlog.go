@@ -120,6 +120,7 @@ func (f fetcher) ListAccounts(_ context.Context, q *contract.ListAccountsRequest
 				Paused: a.Paused, Refused: a.Refused,
 				// A fetcher that begins does what another was cut off in.
 				Wanted:   a.Wanted || c.fresh && a.Fetching,
+				Asked:    a.Asked,
 				LastPoll: timeOf(a.LastPoll), LastFetch: timeOf(a.LastFetch),
 			})
 		}

@@ -146,7 +146,10 @@ func (s *Store) remove(t *engine.Txn, a *account) error {
 	for _, condition := range []string{contract.ConditionLoginRefused, contract.ConditionLoginData, contract.ConditionProvider, contract.ConditionTooLarge, contract.ConditionIncomplete} {
 		s.clearCondition(t, condition, name.String())
 	}
-	t.After(func() { s.accounts.changed(a.id, s) })
+	t.After(func() {
+		s.fresh.forget(a.id)
+		s.accounts.changed(a.id, s)
+	})
 	return removeFromUser(t, a)
 }
 

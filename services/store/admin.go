@@ -33,7 +33,7 @@ func (a admin) PauseAccount(ctx context.Context, q *contract.AccountRequest) (*c
 
 func (a admin) ResumeAccount(ctx context.Context, q *contract.AccountRequest) (*contract.AccountResponse, error) {
 	return a.change(ctx, q.Name, "account resumed", func(t *engine.Txn, acc *account) error {
-		acc.Paused, acc.Wanted = false, true
+		acc.Paused, acc.Wanted, acc.Asked = false, true, true
 		a.saveAccount(t, acc)
 		return nil
 	})
@@ -44,7 +44,7 @@ func (a admin) FetchAccount(ctx context.Context, q *contract.AccountRequest) (*c
 		if acc.Paused {
 			return fmt.Errorf("%w: the account is paused; `postroom account resume` ends that", contract.ErrConflict)
 		}
-		acc.Refused, acc.Wanted = false, true
+		acc.Refused, acc.Wanted, acc.Asked = false, true, true
 		a.clearCondition(t, contract.ConditionLoginRefused, nameOf(acc.Account).String())
 		a.saveAccount(t, acc)
 		return nil
@@ -84,6 +84,7 @@ func (a admin) ShowAccount(_ context.Context, q *contract.ShowAccountRequest) (*
 		}
 		answer.Id = hex.EncodeToString(acc.id[:])
 		answer.Created, answer.LastPoll = timeOf(acc.Created), timeOf(acc.LastPoll)
+		answer.Retrieved, answer.OwnRetrieved = a.retention(acc).String(), acc.Retrieved != ""
 		answer.Addresses, answer.Licensed = u.Addresses, u.Licensed
 		if answer.Queues, err = queueStatus(r, acc.id[:]); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"postroom/services/store/engine"
 	"postroom/services/store/rows"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -67,22 +68,28 @@ func (s *Store) keepCondition(ctx context.Context, set bool, name, subject, text
 	})
 }
 
-func listConditions(r *engine.Reader) ([]*contract.Condition, error) {
-	var list []*contract.Condition
-	for key := range r.Scan(engine.Conditions, nil, nil) {
-		var c rows.Condition
-		if _, err := r.Load(engine.Conditions, key, &c); err != nil {
-			return nil, err
+// listConditions gives the conditions behind a key, as many as there is room for; where there are more, the last one's key.
+func listConditions(r *engine.Reader, after []byte, room *int) (list []*contract.Condition, last []byte, err error) {
+	for key := range r.Scan(engine.Conditions, nil, after) {
+		if *room <= 0 {
+			if last == nil { // no room for the first
+				last = []byte{0}
+			}
+			return list, last, nil
+		}
+		var row rows.Condition
+		if _, err := r.Load(engine.Conditions, key, &row); err != nil {
+			return nil, nil, err
 		}
 		name, subject, ok := bytes.Cut(key, []byte{0})
 		if !ok {
-			return nil, fmt.Errorf("condition %q has no subject", key)
+			return nil, nil, fmt.Errorf("condition %q has no subject", key)
 		}
-		list = append(list, &contract.Condition{
-			Name: string(name), Subject: string(subject), Text: c.Text, Since: timeOf(c.Since),
-		})
+		c := &contract.Condition{Name: string(name), Subject: string(subject), Text: row.Text, Since: timeOf(row.Since)}
+		list, last = append(list, c), bytes.Clone(key)
+		*room -= proto.Size(c)
 	}
-	return list, nil
+	return list, nil, nil
 }
 
 // timeOf gives a row's time as the contract has it: nil for never.

@@ -25,10 +25,13 @@ func (s *Store) updateAccount(ctx context.Context, id accountID, change func(t *
 }
 
 // BeginFetch records that a fetch starts now, and gives the login data for it. A poll that ends from here on
-// wants another fetch.
+// wants another fetch. With a full disk none begins: it would retrieve what can't be stored.
 func (f fetcher) BeginFetch(ctx context.Context, q *contract.BeginFetchRequest) (*contract.BeginFetchResponse, error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.lookAtDisk(ctx); err != nil {
 		return nil, err
 	}
 	answer := &contract.BeginFetchResponse{}
@@ -42,7 +45,8 @@ func (f fetcher) BeginFetch(ctx context.Context, q *contract.BeginFetchRequest) 
 			unreadable = nameOf(a.Account).String()
 			return fmt.Errorf("%w: login data of %s: %w", contract.ErrConflict, unreadable, err)
 		}
-		a.LastFetch, a.Wanted, a.Fetching = t.Now().UnixNano(), false, true
+		a.LastFetch, a.Wanted, a.Asked, a.Fetching = t.Now().UnixNano(), false, false, true
+		t.After(func() { f.fresh.fetchBegan(id) })
 		answer.Login, answer.Host, answer.Port, answer.Password = a.Login, a.Host, a.Port, password
 		answer.Misfits, answer.ClockGood = a.Misfits, f.clock.isGood()
 		return nil
@@ -67,6 +71,7 @@ func (f fetcher) EndFetch(ctx context.Context, q *contract.EndFetchRequest) (*co
 		name := nameOf(a.Account).String()
 		a.ProviderText, a.Fetching = q.ProviderText, false
 		a.Misfits = q.Misfits
+		t.After(func() { f.fresh.fetchEnded(id, q.Succeeded, f.now()) })
 		a.NextFetch = 0
 		if q.NextFetch != nil {
 			a.NextFetch = q.NextFetch.AsTime().UnixNano()

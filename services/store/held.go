@@ -41,7 +41,7 @@ func (t *intake) hold(row *rows.Ledger, message *rows.Message, replaces uint64, 
 		case before == nil: // damage took it
 		case before.Body.Length >= message.Body.Length:
 			t.Drop(message.Body)
-			message, row.HeaderDigest = before, old.HeaderDigest
+			message, row.HeaderDigest, row.BodyDigest = before, old.HeaderDigest, old.BodyDigest
 		default:
 			t.Drop(before.Body)
 		}

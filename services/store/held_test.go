@@ -256,6 +256,9 @@ func TestMarksOfTheLedger(t *testing.T) {
 						t.Errorf("to %v%s: got %q, want %q", to, again, got, wanted)
 					}
 				}
+				if got := b.row(account, row); got != nil && got.State != contract.LedgerState_HELD && (got.Octets != 0 || got.Versions != nil) {
+					t.Errorf("to %v: what is held no longer keeps its versions: %v", to, got)
+				}
 				wants[row], texts[row] = wanted, text
 			}
 			after := b.cut(t)
@@ -318,7 +321,7 @@ func TestPutInTheirPlace(t *testing.T) {
 				oldState, oldPlace := stateOf(b.row(account, old)), b.where(text)
 				m := replacing(old, kind.mail("longer than before: "+text))
 				if want[state.name][i] == "-" {
-					_, err := fetcher{b.Store}.Put(t.Context(), &contract.PutRequest{Account: account, Mails: []*contract.PutMail{plain("beside " + text), m}})
+					_, err := putOne(t.Context(), fetcher{b.Store}, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{plain("beside " + text), m}})
 					if !errors.Is(err, contract.ErrConflict) {
 						t.Errorf("%s: error %v, want a conflict", kind.name, err)
 					}
@@ -356,4 +359,38 @@ func TestPutInTheirPlace(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDigestsOfTheLedger keeps what the fetcher knows a mail by: of what is held, that of the version that is stored.
+func TestDigestsOfTheLedger(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	account := b.enrolled(heldName)
+	with := func(m *contract.PutMail, digest byte) *contract.PutMail {
+		m.HeaderDigest, m.BodyDigest = bytes.Repeat([]byte{digest}, 32), bytes.Repeat([]byte{digest + 1}, 32)
+		return m
+	}
+	is := func(what string, r *contract.LedgerRow, digest byte) {
+		t.Helper()
+		if !bytes.Equal(r.HeaderDigest, bytes.Repeat([]byte{digest}, 32)) || !bytes.Equal(r.BodyDigest, bytes.Repeat([]byte{digest + 1}, 32)) {
+			t.Errorf("%s: digests %.4x, %.4x; want those of %d", what, r.HeaderDigest, r.BodyDigest, digest)
+		}
+	}
+	b.put(account, with(plain("stored"), 1))
+	is("stored", b.rowOf(account, "stored"), 1)
+	row := b.put(account, with(held("held, the longest"), 3))[0].Id
+	m := with(held("held"), 5)
+	m.Uidl = []byte("held, the longest")
+	b.put(account, replacing(row, m))
+	is("held, shorter now", b.rowOf(account, "held, the longest"), 3)
+	n := notice("notice")
+	n.Limit = 4000
+	b.put(account, n)
+	if r := b.rowOf(account, "notice"); r.Limit != 4000 {
+		t.Errorf("notice: limit %d, want 4000", r.Limit)
+	}
+	b.mustMark(account, &contract.MarkLedgerRequest{Held: []*contract.LedgerRow{{
+		Uidl: []byte("twin"), Sha256: make([]byte, 32), HeaderDigest: bytes.Repeat([]byte{7}, 32), BodyDigest: bytes.Repeat([]byte{8}, 32),
+	}}})
+	is("twin", b.rowOf(account, "twin"), 7)
 }

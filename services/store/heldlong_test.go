@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
+	"postroom/services/store/engine"
 	"postroom/services/store/segment"
 )
 
@@ -137,6 +138,40 @@ func TestALargeHeldBodyGoesForAWholeOne(t *testing.T) {
 	}
 }
 
+// An upload whose put is refused for good is not kept for another try.
+func TestAnUploadThatIsRefusedGoes(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	account := b.enrolled(heldName)
+	row := b.put(account, plain("stored"))[0].Id
+	f := fetcher{b.Store}
+	begun, err := f.BeginUpload(t.Context(), &contract.BeginUploadRequest{Account: account})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.AppendUpload(t.Context(), &contract.AppendUploadRequest{Upload: begun.Upload, Chunk: []byte("large")}); err != nil {
+		t.Fatal(err)
+	}
+	m := replacing(row, plain(""))
+	m.Upload = begun.Upload
+	if _, err := putOne(t.Context(), f, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{m}}); !errors.Is(err, contract.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.uploads.get(begun.Upload); !errors.Is(err, contract.ErrNotFound) {
+		t.Errorf("the upload: %v", err)
+	}
+	dropped := 0
+	err = b.db.View(func(r *engine.Reader) error {
+		for range r.Scan(engine.Dropped, nil, nil) {
+			dropped++
+		}
+		return nil
+	})
+	if err != nil || dropped != 1 || b.where("large") != "" {
+		t.Errorf("%d bodies are dropped, %v; it's in %q", dropped, err, b.where("large"))
+	}
+}
+
 // A commit that fails changes nothing; the same call is made again.
 func TestACallThatWasNotMadeDurable(t *testing.T) {
 	t.Parallel()
@@ -154,7 +189,7 @@ func TestACallThatWasNotMadeDurable(t *testing.T) {
 	longer := replacing(row, held("a longer one\r\n"))
 	fails("notes")
 	b.orphans = 1
-	_, err := fetcher{b.Store}.Put(t.Context(), &contract.PutRequest{Account: account, Mails: []*contract.PutMail{longer}})
+	_, err := putOne(t.Context(), fetcher{b.Store}, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{longer}})
 	if !errors.Is(err, contract.ErrUnavailable) {
 		t.Errorf("put: %v", err)
 	}
@@ -205,7 +240,7 @@ func TestTwinsAreHeldOnceByAKey(t *testing.T) {
 	bare := held("x")
 	bare.HeaderDigest = nil
 	for _, m := range []*contract.PutMail{both, bare} {
-		if _, err := (fetcher{b.Store}).Put(t.Context(), &contract.PutRequest{Account: account, Mails: []*contract.PutMail{m}}); !errors.Is(err, contract.ErrInvalid) {
+		if _, err := putOne(t.Context(), fetcher{b.Store}, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{m}}); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("put %v: got %v", m, err)
 		}
 	}

@@ -90,7 +90,7 @@ func TestIntakeStopsAtTheReserve(t *testing.T) {
 	})
 	b.room.left.Store(0) // the disk is looked at once in a while
 	f := fetcher{b.Store}
-	_, err := f.Put(t.Context(), &contract.PutRequest{Account: account, Mails: []*contract.PutMail{mailOf(2)}})
+	_, err := putOne(t.Context(), f, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{mailOf(2)}})
 	if !errors.Is(err, contract.ErrFull) {
 		t.Errorf("put: got %v, want ErrFull", err)
 	}

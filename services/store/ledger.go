@@ -37,6 +37,7 @@ func (f fetcher) ListLedger(_ context.Context, q *contract.ListLedgerRequest) (*
 			answer.Rows = append(answer.Rows, &contract.LedgerRow{
 				Id: idOfKey(key), State: contract.LedgerState(row.State), Uidl: row.Uidl, Size: row.Size,
 				Sha256: row.Sha256, HeaderDigest: row.HeaderDigest, Changed: timeOf(row.Changed),
+				BodyDigest: row.BodyDigest, Limit: row.Limit,
 				Reason: contract.LedgerReason(row.Reason), First: timeOf(row.First),
 				Octets: row.Octets, Versions: row.Versions, Accepted: row.Accepted,
 			})

@@ -55,7 +55,7 @@ func (s *Store) login(ctx context.Context, typed, password string, mayEnrol bool
 	if known != nil {
 		name = nameOf(known.Account) // the endpoint that it was enrolled with
 	}
-	return s.tryLogin(ctx, name, password)
+	return s.tryLogin(ctx, name, known != nil, password)
 }
 
 // acceptKnown lets a login in whose password is the kept one. Login data that can't be decrypted any more (the
@@ -70,7 +70,7 @@ func (s *Store) acceptKnown(ctx context.Context, a *account, password string) (*
 }
 
 // tryLogin tries a login at its provider, within limits, and keeps it when it was accepted.
-func (s *Store) tryLogin(ctx context.Context, name mail.Name, password string) (*contract.LoginResponse, error) {
+func (s *Store) tryLogin(ctx context.Context, name mail.Name, known bool, password string) (*contract.LoginResponse, error) {
 	key := name.Key()
 	check := s.secrets.check(password, []byte(key))
 	allowed, refused, text := s.tries.begin(key, check, s.now())
@@ -80,7 +80,7 @@ func (s *Store) tryLogin(ctx context.Context, name mail.Name, password string) (
 	if !allowed {
 		return temporary(fmt.Sprintf("%d logins of this account were tried at its provider within an hour: try again later", triesPerHour)), nil
 	}
-	v := s.verifyLogin(ctx, name, password)
+	v := s.verifyLogin(ctx, name, known, password)
 	accepted := v.outcome == contract.Verified_VERIFIED_ACCEPTED
 	s.tries.end(key, check, accepted, v.outcome == contract.Verified_VERIFIED_REFUSED, v.text, s.now())
 	switch {

@@ -258,3 +258,41 @@ func TestVerificationWithoutAnAnswerIsTemporary(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
+
+// The fetcher is told whose login it tries: the list of providers holds for new accounts alone.
+func TestAVerificationSaysWhetherItsAccountIsKnown(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	taken := func(name, password string) (known bool) {
+		t.Helper()
+		f := fetcher{b.Store}
+		look, stop := b.look.watch(contract.Topic_TOPIC_VERIFICATIONS)
+		defer stop()
+		answered := make(chan *contract.LoginResponse, 1)
+		go func() { answered <- b.login(name, password, inside) }()
+		for {
+			<-look
+			v, err := f.TakeVerification(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.None {
+				continue
+			}
+			answer := &contract.AnswerVerificationRequest{Id: v.Id, Verified: contract.Verified_VERIFIED_ACCEPTED}
+			if _, err := f.AnswerVerification(t.Context(), answer); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-answered; got.Outcome != contract.LoginResponse_ACCEPTED {
+				t.Fatalf("got %v", got)
+			}
+			return v.Known
+		}
+	}
+	if taken(heldName, "first") {
+		t.Error("a new account counts as known")
+	}
+	if !taken(heldName, "second") {
+		t.Error("a known account's new password counts as a new account")
+	}
+}

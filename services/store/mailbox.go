@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"postroom/services/contract"
+	"postroom/services/settings"
 	"postroom/services/store/engine"
 	"postroom/services/store/rows"
 )
@@ -29,16 +30,23 @@ func contractBody(b *rows.Body) *contract.Body {
 }
 
 // OpenMailbox gives an account's Out Queue, without what is held as damaged.
-func (p pop3) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
+func (p pop3) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
 		return nil, err
 	}
+	if q.After == 0 {
+		if err := p.leases.take(ctx, id, lease{q.Server, q.Session}); err != nil {
+			return nil, err
+		}
+	}
 	answer := &contract.OpenMailboxResponse{}
 	err = p.db.View(func(r *engine.Reader) error {
-		if _, err := loadAccount(r, id); err != nil {
+		a, err := loadAccount(r, id)
+		if err != nil {
 			return err
 		}
+		answer.Retrieved = int64(p.retention(a))
 		var after []byte
 		if q.After != 0 {
 			after = messageKey(engine.Out, id, q.After)
@@ -55,7 +63,7 @@ func (p pop3) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*c
 			}
 			if !m.Damaged {
 				answer.Messages = append(answer.Messages, &contract.MailboxMessage{
-					Id: idOfKey(key), Uidl: m.Uidl, Prefix: m.Prefix, Body: contractBody(m.Body),
+					Id: idOfKey(key), Uidl: m.Uidl, Prefix: m.Prefix, Body: contractBody(m.Body), Retrieved: m.Retrieved != 0,
 				})
 			}
 		}
@@ -64,28 +72,30 @@ func (p pop3) OpenMailbox(_ context.Context, q *contract.OpenMailboxRequest) (*c
 	return answer, err
 }
 
-// EndPoll ends a poll: what it leaves becomes retrieved, and the account's fetch is wanted, in one commit.
+// EndPoll ends a poll: what it leaves becomes retrieved, and a fetch is wanted for the next poll, in one commit. Whether that
+// succeeds or not, the mailbox is closed.
 func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contract.EndPollResponse, error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
 		return nil, err
 	}
+	defer p.leases.giveBack(id, q.Session)
 	err = p.updateAccount(ctx, id, func(t *engine.Txn, a *account) error {
 		for _, message := range q.Leave {
-			m, err := leave(t, engine.Out, id, message)
-			if err != nil {
+			if err := p.moveToRetrieved(t, id, message); err != nil {
 				return err
 			}
-			if m == nil {
-				continue // it left already
-			}
-			m.Left = t.Now().UnixNano()
-			if err := enter(t, engine.Retrieved, message, m); err != nil {
+		}
+		for _, message := range q.Retrieved {
+			if err := p.markRetrieved(t, id, message); err != nil {
 				return err
 			}
 		}
 		t.After(func() { p.look.again(contract.Topic_TOPIC_QUEUES) })
-		a.LastPoll, a.Wanted = t.Now().UnixNano(), true
+		a.LastPoll = t.Now().UnixNano()
+		if p.settings.Load().POP3.Delivery == settings.DeliveryNextPoll { // with the other one, the login wanted it
+			a.Wanted = true
+		}
 		return nil
 	})
 	return &contract.EndPollResponse{}, err

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"postroom/services/contract"
+	"postroom/services/store/notes"
+	"postroom/services/store/segment"
 
 	"github.com/containerd/ttrpc"
 	"github.com/coreos/go-systemd/v22/activation"
@@ -41,19 +43,23 @@ func Main(args []string) int {
 	debug.SetGCPercent(collectAt)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := run(ctx, cfg); err != nil {
+	listeners, err := activation.ListenersWithNames()
+	if err != nil {
+		cfg.Log.Error("passed sockets are not taken", "err", err)
+		return 1
+	}
+	if err := run(ctx, cfg, listeners); err != nil {
 		cfg.Log.Error("store ends", "err", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg Config) error {
-	listeners, err := activation.ListenersWithNames()
-	if err != nil {
-		return fmt.Errorf("take passed sockets: %w", err)
-	}
+func run(ctx context.Context, cfg Config, listeners map[string][]net.Listener) error {
 	s, err := Open(ctx, cfg)
+	if errors.Is(err, notes.ErrVersion) || errors.Is(err, segment.ErrVersion) {
+		return serveStopped(ctx, cfg, listeners, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -189,5 +195,5 @@ func bootID() string {
 	return strings.TrimSpace(string(b))
 }
 
-// collectAt: a live heap of a few MiB would be collected for every 4 MiB of puts, a fifth of their CPU time; so it is for every 16 MiB.
-const collectAt = 400
+// collectAt: a live heap of a few MiB would be collected for every 4 MiB of puts, a fifth of their CPU time; so it is for every 32 MiB.
+const collectAt = 800

@@ -150,7 +150,7 @@ func (t *marking) holdTwins(key []byte, list []*contract.LedgerRow) error {
 		t.Save(engine.Puts, key, &rows.Put{Time: now})
 	}
 	for _, held := range list {
-		if len(held.Sha256) != digestSize || len(held.HeaderDigest) != digestSize || len(held.Uidl) > maxUIDL {
+		if len(held.Sha256) != digestSize || len(held.HeaderDigest) != digestSize || !optionalDigest(held.BodyDigest) || len(held.Uidl) > maxUIDL {
 			return fmt.Errorf("%w: held row without its digests", contract.ErrInvalid)
 		}
 		if held.Reason != contract.LedgerReason_REASON_UNSPECIFIED && held.Reason != contract.LedgerReason_TWIN {
@@ -158,7 +158,7 @@ func (t *marking) holdTwins(key []byte, list []*contract.LedgerRow) error {
 		}
 		t.Save(engine.Ledger, ledgerKey(t.account, t.NewID()), &rows.Ledger{
 			State: uint32(contract.LedgerState_HELD), Reason: uint32(contract.LedgerReason_TWIN),
-			Uidl: held.Uidl, Size: held.Size, Sha256: held.Sha256, HeaderDigest: held.HeaderDigest,
+			Uidl: held.Uidl, Size: held.Size, Sha256: held.Sha256, HeaderDigest: held.HeaderDigest, BodyDigest: held.BodyDigest,
 			Changed: now, First: now,
 		})
 	}

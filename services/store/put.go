@@ -23,13 +23,38 @@ const (
 	maxMailsPerCall = 1000
 )
 
-func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.PutResponse, error) {
+func (f fetcher) PutAll(ctx context.Context, q *contract.PutAllRequest) (*contract.PutAllResponse, error) {
+	all := &contract.PutAllResponse{Answers: make([]*contract.PutAnswer, len(q.Puts))}
+	var calls []*engine.Call
+	var called []int // place in q.Puts
+	for i, one := range q.Puts {
+		answer, c, err := f.prepare(ctx, one)
+		all.Answers[i] = contract.AnswerPut(answer, err)
+		if c != nil {
+			calls, called = append(calls, c), append(called, i)
+		}
+	}
+	if len(calls) == 0 {
+		return all, nil
+	}
+	for n, err := range f.db.CommitAll(ctx, calls) {
+		i := called[n]
+		if err = f.settle(ctx, q.Puts[i], calls[n], err); err != nil {
+			all.Answers[i] = contract.AnswerPut(nil, err)
+		}
+	}
+	return all, nil
+}
+
+// prepare gives what a put asks of the committer, and the answer that is good once that has happened; no call: it is
+// the answer already.
+func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract.PutResponse, *engine.Call, error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkPut(q); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	octets := 0
 	for _, m := range q.Mails {
@@ -38,34 +63,33 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 	full := f.mayTakeIn(ctx, octets)
 	if full != nil || slices.ContainsFunc(q.Mails, func(m *contract.PutMail) bool { return m.Upload != 0 }) {
 		if answer, err := f.answeredBefore(q); err != nil || answer != nil {
-			return answer, err
+			return answer, nil, err
 		}
 	}
 	if full != nil {
-		return nil, full
+		return nil, nil, full
 	}
-	var bodies []segment.Body
-	var large []segment.Location
+	call := &engine.Call{}
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
 			l, err := f.uploads.finish(m.Upload, id)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			large = append(large, l)
+			call.Large = append(call.Large, l)
 		} else {
-			bodies = append(bodies, segment.NewBody(segment.Received, id, f.now(), m.Body))
+			call.Bodies = append(call.Bodies, segment.NewBody(segment.Received, id, f.now(), m.Body))
 		}
 	}
 	answer := &contract.PutResponse{}
-	err = f.db.Commit(ctx, bodies, large, func(t *engine.Txn, locations []segment.Location) error {
+	call.Plan = func(t *engine.Txn, locations []segment.Location) error {
 		answer.Results = nil
 		acc, err := loadAccount(&t.Reader, id)
 		if err != nil {
 			return err
 		}
 		in := &intake{Txn: t, account: id}
-		shared, large := locations[:len(bodies)], locations[len(bodies):]
+		shared, large := locations[:len(call.Bodies)], locations[len(call.Bodies):]
 		for _, m := range q.Mails {
 			from := &shared
 			if m.Upload != 0 {
@@ -84,16 +108,35 @@ func (f fetcher) Put(ctx context.Context, q *contract.PutRequest) (*contract.Put
 			return f.tellIncomplete(t, acc)
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, err
+	}
+	return answer, call, nil
+}
+
+// settle ends a put's uploads when the commit was made: those of one that was refused for good are dropped, since it would
+// be refused again. It gives the error of the put.
+func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, c *engine.Call, err error) error {
+	if len(c.Large) == 0 {
+		return err
+	}
+	if errors.Is(err, contract.ErrConflict) || errors.Is(err, contract.ErrNotFound) {
+		dropped := f.db.Commit(ctx, &engine.Call{Large: c.Large, Plan: func(t *engine.Txn, locations []segment.Location) error {
+			for _, l := range locations {
+				t.Drop(engine.BodyOf(l))
+			}
+			return nil
+		}})
+		if dropped != nil {
+			return errors.Join(err, dropped)
+		}
+	} else if err != nil {
+		return err
 	}
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
 			f.uploads.done(m.Upload)
 		}
 	}
-	return answer, nil
+	return err
 }
 
 // answeredBefore gives the answer to a put that comes again whole where the commit can't tell: its uploads may be
@@ -141,7 +184,7 @@ func (t *intake) put(m *contract.PutMail, l segment.Location) (*contract.PutResu
 		return nil, err
 	}
 	now := t.Now().UnixNano()
-	row := &rows.Ledger{Uidl: m.Uidl, Size: m.Size, HeaderDigest: m.HeaderDigest, Changed: now, First: now}
+	row := &rows.Ledger{Uidl: m.Uidl, Size: m.Size, HeaderDigest: m.HeaderDigest, BodyDigest: m.BodyDigest, Changed: now, First: now}
 	message := &rows.Message{Account: t.account[:], Body: body, Received: now}
 	queue := engine.In
 	switch {
@@ -149,6 +192,7 @@ func (t *intake) put(m *contract.PutMail, l segment.Location) (*contract.PutResu
 		queue = engine.Held
 		message, err = t.hold(row, message, m.Replaces, old)
 	case m.Notice:
+		row.Limit = m.Limit
 		err = leaveAsLarge(row, m.Replaces, old)
 	default:
 		err = t.store(row, body, m.Replaces, old)
@@ -198,8 +242,8 @@ func (t *intake) store(row *rows.Ledger, body *rows.Body, replaces uint64, old *
 	return err
 }
 
-// leaveAsLarge is a notice's row. It says of the mail what LIST and UIDL do, and has no digest of it: nothing of it
-// was retrieved.
+// leaveAsLarge is a notice's row. It says of the mail what LIST, UIDL and perhaps TOP do, and has no digest of its bytes:
+// they weren't retrieved.
 func leaveAsLarge(row *rows.Ledger, replaces uint64, old *rows.Ledger) error {
 	if old != nil && contract.LedgerReason(old.Reason) == contract.LedgerReason_SIZE {
 		return fmt.Errorf("%w: ledger row %d is of a mail that is stored, and no notice takes its place", contract.ErrConflict, replaces)
@@ -222,6 +266,9 @@ func checkPut(q *contract.PutRequest) error {
 		if len(m.Uidl) > maxUIDL {
 			errs = append(errs, fmt.Errorf("mail %d: UIDL of %d octets, over %d", i, len(m.Uidl), maxUIDL))
 		}
+		if !optionalDigest(m.BodyDigest) {
+			errs = append(errs, fmt.Errorf("mail %d: body digest of %d octets, not %d", i, len(m.BodyDigest), digestSize))
+		}
 		if n := len(m.HeaderDigest); n != digestSize && (n != 0 || !m.Notice) {
 			errs = append(errs, fmt.Errorf("mail %d: header digest of %d octets, not %d", i, len(m.HeaderDigest), digestSize))
 		}
@@ -240,3 +287,5 @@ func checkPut(q *contract.PutRequest) error {
 	}
 	return nil
 }
+
+func optionalDigest(d []byte) bool { return len(d) == 0 || len(d) == digestSize }

@@ -18,7 +18,7 @@ const (
 func reserve(size uint64) uint64 { return min(max(size/10, leastReserve), mostReserve) }
 
 // lookAfter is how many octets are taken in before the disk is looked at again: few beside the reserve.
-const lookAfter = 256 << 10
+const lookAfter = 1 << 20
 
 // room is how many octets may still be taken in before the disk is looked at again.
 type room struct{ left atomic.Int64 }

@@ -47,6 +47,8 @@ type Store struct {
 	tries    tries
 	verify   broker
 	workers  workers
+	leases   leases
+	fresh    freshness
 	uploads  uploads
 	room     room
 
@@ -75,6 +77,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.accounts.start()
 	s.verify.start()
 	s.workers.start()
+	s.leases.start()
+	s.fresh.start()
 	s.uploads.start(s)
 	if err := errors.Join(s.loadSettings(), s.loadAccounts()); err != nil {
 		return nil, errors.Join(err, s.db.Close())

@@ -169,7 +169,7 @@ func mailOf(i int) *contract.PutMail {
 
 func (b *box) put(account []byte, mails ...*contract.PutMail) []*contract.PutResult {
 	b.t.Helper()
-	answer, err := fetcher{b.Store}.Put(b.t.Context(), &contract.PutRequest{Account: account, Mails: mails})
+	answer, err := putOne(b.t.Context(), fetcher{b.Store}, &contract.PutRequest{Account: account, Mails: mails})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -232,7 +232,9 @@ func (b *box) octets(body *contract.Body) []byte {
 
 func (b *box) status() *contract.GetStatusResponse {
 	b.t.Helper()
-	answer, err := admin{b.Store}.GetStatus(b.t.Context(), nil)
+	answer, err := contract.WholeStatus(func(q *contract.GetStatusRequest) (*contract.GetStatusResponse, error) {
+		return admin{b.Store}.GetStatus(b.t.Context(), q)
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -449,4 +451,13 @@ func TestRescueOfBodiesThatNoRowKnows(t *testing.T) {
 		t.Errorf("condition %v", c)
 	}
 	damaged.mustBeSound()
+}
+
+// putOne makes one put.
+func putOne(ctx context.Context, f fetcher, q *contract.PutRequest) (*contract.PutResponse, error) {
+	answer, err := f.PutAll(ctx, &contract.PutAllRequest{Puts: []*contract.PutRequest{q}})
+	if err != nil {
+		return nil, err
+	}
+	return answer.Answers[0].Take()
 }

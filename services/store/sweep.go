@@ -77,6 +77,9 @@ func (s *Store) sweep(ctx context.Context) error {
 			}
 		}
 	}
+	if err := s.expireOut(ctx, now); err != nil {
+		return err
+	}
 	return s.punch(ctx, now)
 }
 
@@ -90,18 +93,30 @@ func (s *Store) expireRetrieved(t *engine.Txn, now time.Time) (int, error) {
 		id      uint64
 		account accountID
 	}
-	var list []gone
+	var list, undated []gone
 	for key := range t.Scan(engine.Retrieved, nil, nil) {
 		var m rows.Message
 		if _, err := t.Load(engine.Retrieved, key, &m); err != nil {
 			return 0, err
 		}
-		if over(m.Left, keep, now) {
-			list = append(list, gone{idOfKey(key), accountID(m.Account)})
+		switch g := (gone{idOfKey(key), accountID(m.Account)}); {
+		case m.Left == unknownTime:
+			undated = append(undated, g)
+		case over(m.Left, keep, now):
+			list = append(list, g)
 		}
-		if len(list) == sweepRows {
+		if len(list)+len(undated) == sweepRows {
 			break
 		}
+	}
+	for _, g := range undated {
+		var m rows.Message
+		key := messageKey(engine.Retrieved, g.account, g.id)
+		if _, err := t.Load(engine.Retrieved, key, &m); err != nil {
+			return 0, err
+		}
+		m.Left = now.UnixNano()
+		t.Save(engine.Retrieved, key, &m)
 	}
 	for _, g := range list {
 		m, err := leave(t, engine.Retrieved, g.account, g.id)
@@ -110,7 +125,7 @@ func (s *Store) expireRetrieved(t *engine.Txn, now time.Time) (int, error) {
 		}
 		t.Drop(m.Body)
 	}
-	return len(list), nil
+	return len(list) + len(undated), nil
 }
 
 func expireLedger(t *engine.Txn, now time.Time) (int, error) {

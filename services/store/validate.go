@@ -183,7 +183,10 @@ func (v validator) Settle(ctx context.Context, q *contract.SettleRequest) (*cont
 			return err
 		}
 		m.Uidl, m.Prefix, m.Verdict = newUIDL(), q.Prefix, q.Verdict
-		t.After(func() { v.look.again(contract.Topic_TOPIC_QUEUES) })
+		t.After(func() {
+			v.look.again(contract.Topic_TOPIC_QUEUES)
+			v.fresh.validated(id)
+		})
 		return enter(t, engine.Out, q.Id, &m)
 	})
 	if err == nil {

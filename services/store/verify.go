@@ -22,6 +22,7 @@ type broker struct {
 
 type verification struct {
 	name     mail.Name
+	known    bool // it's an account's
 	password string
 	taken    time.Time // zero: not yet
 	answer   chan verified
@@ -36,8 +37,8 @@ type verified struct {
 func (b *broker) start() { b.waiting = make(map[uint64]*verification) }
 
 // verifyLogin has the fetcher log in at the provider, and waits for what it says until ctx ends.
-func (s *Store) verifyLogin(ctx context.Context, name mail.Name, password string) verified {
-	v := &verification{name: name, password: password, answer: make(chan verified, 1)}
+func (s *Store) verifyLogin(ctx context.Context, name mail.Name, known bool, password string) verified {
+	v := &verification{name: name, known: known, password: password, answer: make(chan verified, 1)}
 	b := &s.verify
 	b.mu.Lock()
 	b.last++
@@ -80,7 +81,7 @@ func (f fetcher) TakeVerification(context.Context, *contract.TakeVerificationReq
 	v := b.waiting[first]
 	v.taken = f.now()
 	return &contract.TakeVerificationResponse{
-		Id: first, Login: v.name.Login, Host: v.name.Host, Port: uint32(v.name.Port), Password: v.password,
+		Id: first, Login: v.name.Login, Host: v.name.Host, Port: uint32(v.name.Port), Password: v.password, Known: v.known,
 	}, nil
 }
 

@@ -32,6 +32,8 @@ var (
 	// starts TLS: what an attacker put there would be taken for what came under TLS
 	// (RFC 2595 §4, CVE-2011-0411). The connection is closed.
 	ErrBufferedPlaintext = errors.New("plain text was sent behind the start of TLS")
+	// ErrTLSRecord means that the peer began with TLS where the dialogue begins without.
+	ErrTLSRecord = errors.New("a TLS record where a line was due")
 	// ErrInterrupted is what every read and write gives once Interrupt was called.
 	ErrInterrupted = errors.New("connection interrupted")
 	// ErrLineBreak means that a line to be written held a CR or LF, which would make it two.

@@ -11,6 +11,9 @@ const (
 	maxSkip   = 64 << 10 // octets of a line behind its limit that are read to find its end
 	keepSpill = 1 << 10  // octets of c.spill that are kept between lines
 	maxEmpty  = 100      // reads in a row that may give nothing and no error
+
+	// handshakeRecord is the first octet of a TLS connection (RFC 8446 §5.1); no line of text begins with it.
+	handshakeRecord = 0x16
 )
 
 // Buffered gives how many octets were received and not yet read.
@@ -22,9 +25,15 @@ func (c *Conn) Buffered() int { return c.w - c.r }
 // All other octets are given as they came, NUL, CR and 8-bit ones too. The slice is good
 // until the next read.
 //
+// In the clear, what begins as a TLS record does is ErrTLSRecord: it may have no line end to
+// wait for.
+//
 // What was written is flushed before the wait. At the end of the stream the error is io.EOF,
 // inside a line io.ErrUnexpectedEOF.
 func (c *Conn) ReadLine(limit int) ([]byte, error) {
+	if err := c.refuseTLS(); err != nil {
+		return nil, err
+	}
 	if i := bytes.IndexByte(c.in[c.r:c.w], '\n'); i >= 0 {
 		line := c.in[c.r : c.r+i+1]
 		c.r += i + 1
@@ -47,6 +56,11 @@ func (c *Conn) readSpilled(limit int) ([]byte, error) {
 	}
 	by := c.deadline() // one for the whole line: a peer that trickles gets no more
 	for read := 0; ; {
+		if read == 0 {
+			if err := c.refuseTLS(); err != nil {
+				return nil, err
+			}
+		}
 		part := c.in[c.r:c.w]
 		i := bytes.IndexByte(part, '\n')
 		if i >= 0 {
@@ -73,6 +87,17 @@ func (c *Conn) readSpilled(limit int) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// refuseTLS ends reading where a line begins as TLS does, and the connection is in the clear.
+func (c *Conn) refuseTLS() error {
+	if c.r == c.w || c.in[c.r] != handshakeRecord {
+		return nil
+	}
+	if _, ok := c.TLS(); ok {
+		return nil
+	}
+	return c.endRead(ErrTLSRecord)
 }
 
 func tooLong(limit int) error {

@@ -26,6 +26,9 @@ func TestReadLine(t *testing.T) {
 		{"over the limit, then on", "123456789\r\nNOOP\r\n", 10, []string{"<too long>", "NOOP"}, io.EOF},
 		{"far over the limit, then on", strings.Repeat("x", 60000) + "\r\nNOOP\r\n", 10, []string{"<too long>", "NOOP"}, io.EOF},
 		{"no end", "NOOP\r\nQUI", 255, []string{"NOOP"}, io.ErrUnexpectedEOF},
+		{"TLS", "NOOP\r\n\x16\x03\x01\n\r\n", 255, []string{"NOOP"}, wire.ErrTLSRecord},
+		{"TLS without a line end", "\x16", 255, nil, wire.ErrTLSRecord},
+		{"the same octet elsewhere", "a\x16\r\n", 255, []string{"a\x16"}, io.EOF},
 		{"longer than the buffer", strings.Repeat("y", 10000) + "\r\nz\r\n", 12288, []string{strings.Repeat("y", 10000), "z"}, io.EOF},
 	}
 	for _, test := range tests {

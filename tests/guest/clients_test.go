@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"postroom/board"
+	"postroom/services/contract"
 	"postroom/tests/hosted"
 	"postroom/tests/mailclient"
 	"postroom/tools/guest"
@@ -49,7 +51,23 @@ func TestDeliveryIsInTheSecondPoll(t *testing.T) {
 		}
 	}
 	t.Log(b.until("readiness", isReady))
+	showsConditions(t, b)
 	b.down()
+}
+
+// showsConditions has the box mistrust the provider's certificate: its screen says so by itself.
+func showsConditions(t *testing.T, b *box) {
+	own, _, _ := strings.Cut(string(b.config.Files[board.SettingsFile]), "[[provider]]")
+	without := own + "[[provider]]\nhost = 'pop3.web.de'\naddress = '10.0.2.100:995'\nmin_interval = '0s'\n"
+	var applied contract.ApplySettingsResponse
+	err := b.console.Call(t.Context(), "ApplySettings", &contract.ApplySettingsRequest{File: "without a CA", Text: []byte(without)}, &applied)
+	if err != nil || applied.Problem != "" {
+		t.Fatal(err, applied.Problem)
+	}
+	if err := b.console.Call(t.Context(), "FetchAccount", &contract.AccountRequest{Name: hosted.WebName}, &contract.AccountResponse{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(b.wait("! " + contract.ConditionProvider + " " + hosted.WebName + ": "))
 }
 
 // twoPolls fills both mailboxes and polls each account twice; isNew: for the first time.

@@ -28,10 +28,11 @@ func curl(t *testing.T, box *hosted.Box, name, password string) (reply string) {
 	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Error(err)
 	}
-	_, behind, ok := strings.Cut(said.String(), "> PASS ")
+	_, behind, ok := strings.Cut(said.String(), "> AUTH PLAIN")
 	if !ok {
 		t.Errorf("curl sent no password:\n%s", &said)
 	}
+	_, behind, _ = strings.Cut(behind, "\n> ") // its response to an empty challenge
 	_, answer, _ := strings.Cut(behind, "\n< ")
 	answer, _, _ = strings.Cut(answer, "\n")
 	return withoutConn(t, strings.TrimSpace(answer))
@@ -70,6 +71,11 @@ func poplib(t *testing.T, at netip.AddrPort, name, password string) (reply strin
 		t.Fatalf("poplib: %v", err)
 	}
 	return withoutConn(t, strings.TrimSpace(string(out)))
+}
+
+// unlimited is a settings file by which failed logins are answered at once.
+func unlimited(settings string) string {
+	return strings.Replace(settings, "[pop3]\n", "[pop3]\nfailed_logins_per_minute = 0\n", 1)
 }
 
 // profile is a [[provider]] block of a settings file.

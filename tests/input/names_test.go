@@ -19,7 +19,7 @@ var closed = netip.MustParseAddrPort("127.0.0.1:1")
 func TestWhatALoginIsRefusedWith(t *testing.T) {
 	t.Parallel()
 	p := hosted.Provider(t)
-	box := hosted.Start(t, hosted.Settings(p)+
+	box := hosted.Start(t, unlimited(hosted.Settings(p))+
 		fmt.Sprintf("\n[network]\ndns = [%q]\n", nameServer(t))+
 		profile("pop3.closed.example", closed, "implicit", "")+
 		profile("stls.closed.example", closed, "stls", "")+

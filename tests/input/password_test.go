@@ -74,7 +74,7 @@ func TestPasswordChangedAtTheProvider(t *testing.T) {
 func TestManyWrongPasswords(t *testing.T) {
 	t.Parallel()
 	p := hosted.Provider(t)
-	box := hosted.Start(t, hosted.Settings(p))
+	box := hosted.Start(t, unlimited(hosted.Settings(p)))
 	for i := range 5 {
 		if got := curl(t, box, hosted.WebName, fmt.Sprint("guess ", i)); got != wrongPassword {
 			t.Errorf("guess %d: got %s, want %s", i, got, wrongPassword)

@@ -151,6 +151,16 @@ func polls(t *testing.T, box *hosted.Box, said *strings.Builder, p *provider.Pro
 		}
 		s.Close()
 	}
+	s, err := box.Dial("pop3.listen_tls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Command("AUTH PLAIN %s", encoded) // which has to be tried at the provider
+	if !errors.Is(s.Err(), hosted.ErrRefused) {
+		t.Errorf("AUTH PLAIN: %v, want a refusal", s.Err())
+	}
+	log(s.Err())
 }
 
 // search looks for the mark, as it stands and encoded.

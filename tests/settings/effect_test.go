@@ -84,6 +84,11 @@ func TestListenElsewhere(t *testing.T) {
 	}
 	open.Command("NOOP")
 	fresh := dial(t, box, "pop3.listen_tls")
+	second := dial(t, box, "pop3.listen_tls") // to a process that knows nothing of the open session
+	second.LogIn(hosted.WebName, hosted.Password)
+	if err := second.Err(); err == nil || !strings.Contains(err.Error(), "-ERR [IN-USE] ") {
+		t.Errorf("a second session of the account, in the new process: got %v, want [IN-USE]", err)
+	}
 	mails := open.Retrieve()
 	open.Command("QUIT")
 	if err := open.Err(); err != nil {

@@ -9,13 +9,13 @@ import (
 )
 
 // enrol brings an account that mail is put for: a login over the store's pop3 socket, accepted at the fetcher's.
-func enrol(ctx context.Context, pop3 *contract.Client[contract.Pop3Service], fetcher *contract.Client[contract.FetcherService], name string) ([]byte, error) {
+func enrol(ctx context.Context, pop3 *contract.Client[contract.Pop3Client], fetcher *contract.Client[contract.FetcherService], name string) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answered := make(chan error, 1)
 	look := contract.Watch(ctx, fetcher, contract.Topic_TOPIC_VERIFICATIONS)
 	go func() { answered <- accept(ctx, fetcher, look) }()
-	login, err := contract.Call(ctx, pop3, contract.Pop3Service.Login, &contract.LoginRequest{
+	login, err := contract.Call(ctx, pop3, contract.Pop3Client.Login, &contract.LoginRequest{
 		Name: name, Password: "bench", Address: "127.0.0.1",
 	})
 	cancel()

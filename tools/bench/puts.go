@@ -150,7 +150,7 @@ func (b *storeBox) putUntil(ctx context.Context, end time.Time) (commits []uint6
 	digest := make([]byte, 32)
 	for first := true; first || time.Now().Before(end); first = false {
 		key := newKey()
-		answer, err := contract.Call(ctx, b.fetcher, contract.FetcherService.Put, &contract.PutRequest{
+		answer, err := b.puts.Put(ctx, &contract.PutRequest{
 			Account: b.account,
 			Mails:   []*contract.PutMail{{Key: key, Uidl: key, Size: bodySize, HeaderDigest: digest, Body: b.mail}},
 		})

@@ -56,7 +56,7 @@ func (b *rowBench) few(ctx context.Context, t table) error {
 	if err := b.addAccount(ctx); err != nil {
 		return err
 	}
-	rate, err := b.puts(ctx)
+	rate, err := b.putRate(ctx)
 	t.row("puts, few rows", fmt.Sprintf("%.0f/s", rate), fmt.Sprintf("%d rows", b.mails*rowsPerMail))
 	return err
 }
@@ -67,8 +67,8 @@ func (b *rowBench) addAccount(ctx context.Context) error {
 	return err
 }
 
-// puts has several callers put one mail a call for two turns, and gives mails a second.
-func (b *rowBench) puts(ctx context.Context) (float64, error) {
+// putRate has several callers put one mail a call for two turns, and gives mails a second.
+func (b *rowBench) putRate(ctx context.Context) (float64, error) {
 	began := time.Now()
 	counts := make([]int, rowPutters)
 	var callers errgroup.Group
@@ -103,7 +103,7 @@ func (b *rowBench) put(ctx context.Context, account []byte, mails int) error {
 			Key: key, Uidl: []byte(fmt.Sprintf("%x", key)), Size: rowBody, HeaderDigest: make([]byte, 32), Body: rowMail,
 		})
 	}
-	_, err := contract.Call(ctx, b.fetcher, contract.FetcherService.Put, request)
+	_, err := b.puts.Put(ctx, request)
 	return err
 }
 
@@ -176,7 +176,7 @@ func (b *rowBench) settleAll(ctx context.Context, mails int) error {
 
 // many measures puts with all rows there.
 func (b *rowBench) many(ctx context.Context, t table) error {
-	rate, err := b.puts(ctx)
+	rate, err := b.putRate(ctx)
 	t.row("puts, many rows", fmt.Sprintf("%.0f/s", rate), fmt.Sprintf("%d rows", b.mails*rowsPerMail))
 	return err
 }
@@ -190,7 +190,7 @@ func (b *rowBench) mailbox(ctx context.Context, t table) error {
 		ids = nil
 		began := time.Now()
 		for more, after := true, uint64(0); more; {
-			page, err := contract.Call(ctx, b.pop3, contract.Pop3Service.OpenMailbox, &contract.OpenMailboxRequest{Account: account, After: after})
+			page, err := contract.Call(ctx, b.pop3, contract.Pop3Client.OpenMailbox, &contract.OpenMailboxRequest{Account: account, After: after})
 			if err != nil {
 				return err
 			}
@@ -207,7 +207,7 @@ func (b *rowBench) mailbox(ctx context.Context, t table) error {
 	}
 	t.row("open a mailbox", fmt.Sprintf("%.0f ms", opened.median()), fmt.Sprintf("%d mails", b.each))
 	began := time.Now()
-	_, err := contract.Call(ctx, b.pop3, contract.Pop3Service.EndPoll, &contract.EndPollRequest{Account: account, Leave: ids})
+	_, err := contract.Call(ctx, b.pop3, contract.Pop3Client.EndPoll, &contract.EndPollRequest{Account: account, Leave: ids})
 	t.row("delete all of it", fmt.Sprintf("%.0f ms", milliseconds(time.Since(began))), "one poll")
 	return err
 }

@@ -25,9 +25,10 @@ type rowStore struct {
 	log     *os.File
 	cmd     *exec.Cmd // nil: none runs
 
-	pop3      *contract.Client[contract.Pop3Service]
+	pop3      *contract.Client[contract.Pop3Client]
 	fetcher   *contract.Client[contract.FetcherService]
 	validator *contract.Client[contract.ValidatorClient]
+	puts      *contract.Putter
 }
 
 var rowCallers = []string{"pop3", "fetcher", "validator"}
@@ -54,6 +55,7 @@ func newRowStore(dir string) (s *rowStore, err error) {
 	}
 	s.pop3 = contract.NewClient(s.socket("pop3"), contract.NewPop3Client)
 	s.fetcher = contract.NewClient(s.socket("fetcher"), contract.NewFetcherClient)
+	s.puts = contract.NewPutter(s.fetcher)
 	s.validator = contract.NewClient(s.socket("validator"), contract.NewValidatorClient)
 	return s, nil
 }

@@ -26,8 +26,9 @@ type storeBox struct {
 
 	account []byte
 	mail    []byte // what is put
-	pop3    *contract.Client[contract.Pop3Service]
+	pop3    *contract.Client[contract.Pop3Client]
 	fetcher *contract.Client[contract.FetcherService]
+	puts    *contract.Putter
 }
 
 // startTimeout is how long services have to be ready.
@@ -70,6 +71,7 @@ func startStore(ctx context.Context, cfg config, dir string) (b *storeBox, err e
 	b.running.Go(func() { s.Run(running) })
 	b.pop3 = contract.NewClient(b.socket("pop3"), contract.NewPop3Client)
 	b.fetcher = contract.NewClient(b.socket("fetcher"), contract.NewFetcherClient)
+	b.puts = contract.NewPutter(b.fetcher)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err = s.Add(ctx, service); err == nil {

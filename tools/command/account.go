@@ -33,6 +33,8 @@ refused is tried once more. "postroom account show" tells how it went.`),
 says, and differently in each session, the longest of what came is delivered, marked, and the provider's copy
 stays; "postroom status" says so. Look there whether more of it can be had; then accept what was delivered. It is
 meant for the mails that are left there now: one that comes later asks again.`),
+		newAccountSet(),
+		newAccountRestore(),
 		newAccountRemove(),
 		newAccountExport(),
 	)
@@ -51,8 +53,8 @@ WAITING counts the mails that the next poll gives.`,
 	}
 	asJSON := addJSON(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var status contract.GetStatusResponse
-		if err := ask(cmd, "GetStatus", &contract.GetStatusRequest{}, &status); err != nil {
+		status, err := askStatus(cmd)
+		if err != nil {
 			return err
 		}
 		if *asJSON {

@@ -65,6 +65,18 @@ func ask(cmd *cobra.Command, method string, request, answer proto.Message) error
 	return with(cmd, func(ctx context.Context, b box) error { return b.Call(ctx, method, request, answer) })
 }
 
+// askStatus asks the box that the command names for its whole status.
+func askStatus(cmd *cobra.Command) (status *contract.GetStatusResponse, err error) {
+	err = with(cmd, func(ctx context.Context, b box) error {
+		status, err = contract.WholeStatus(func(q *contract.GetStatusRequest) (*contract.GetStatusResponse, error) {
+			piece := &contract.GetStatusResponse{}
+			return piece, b.Call(ctx, "GetStatus", q, piece)
+		})
+		return err
+	})
+	return status, err
+}
+
 // unreachable says that no box answered, where it was looked for, and what to do.
 type unreachable struct {
 	where, advice string
@@ -86,8 +98,8 @@ func completeAccounts(cmd *cobra.Command, args []string, _ string) ([]string, co
 	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 	defer cancel()
 	cmd.SetContext(ctx)
-	var status contract.GetStatusResponse
-	if err := ask(cmd, "GetStatus", &contract.GetStatusRequest{}, &status); err != nil {
+	status, err := askStatus(cmd)
+	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var names []string

@@ -19,7 +19,7 @@ import (
 // A testBox is a store in this process, in the layout of hosted mode, served on its sockets.
 type testBox struct {
 	data      string
-	pop3      *contract.Client[contract.Pop3Service]
+	pop3      *contract.Client[contract.Pop3Client]
 	fetcher   *contract.Client[contract.FetcherService]
 	validator *contract.Client[contract.ValidatorClient]
 	init      *contract.Client[contract.InitService]
@@ -96,6 +96,14 @@ func call[S, Q, A any](t *testing.T, c *contract.Client[S], method func(S, conte
 	return answer
 }
 
+func put(t *testing.T, store *contract.Client[contract.FetcherService], q *contract.PutRequest) {
+	t.Helper()
+	answer := call(t, store, contract.FetcherService.PutAll, &contract.PutAllRequest{Puts: []*contract.PutRequest{q}})
+	if _, err := answer.Answers[0].Take(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // enrol has a client log in for the first time, and the provider accept it.
 func (b *testBox) enrol(t *testing.T, name string) (id []byte) {
 	t.Helper()
@@ -119,7 +127,7 @@ func (b *testBox) enrol(t *testing.T, name string) (id []byte) {
 			}
 		}
 	}()
-	login := call(t, b.pop3, contract.Pop3Service.Login, &contract.LoginRequest{Name: name, Password: "marked-password", Address: "127.0.0.1"})
+	login := call(t, b.pop3, contract.Pop3Client.Login, &contract.LoginRequest{Name: name, Password: "marked-password", Address: "127.0.0.1"})
 	if login.Outcome != contract.LoginResponse_ACCEPTED {
 		t.Fatalf("login of %q: %v", name, login)
 	}
@@ -143,7 +151,7 @@ func (b *testBox) put(t *testing.T, account, body []byte) {
 	} else {
 		mail.Body = body
 	}
-	call(t, b.fetcher, contract.FetcherService.Put, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{mail}})
+	put(t, b.fetcher, &contract.PutRequest{Account: account, Mails: []*contract.PutMail{mail}})
 }
 
 const prefix = "X-Postroom-Verdict: deliver\r\n"
@@ -169,12 +177,12 @@ func (b *testBox) validate(t *testing.T) {
 // poll has a client retrieve all that is in an Out Queue.
 func (b *testBox) poll(t *testing.T, account []byte) {
 	t.Helper()
-	box := call(t, b.pop3, contract.Pop3Service.OpenMailbox, &contract.OpenMailboxRequest{Account: account})
+	box := call(t, b.pop3, contract.Pop3Client.OpenMailbox, &contract.OpenMailboxRequest{Account: account})
 	end := &contract.EndPollRequest{Account: account}
 	for _, m := range box.Messages {
 		end.Leave = append(end.Leave, m.Id)
 	}
-	call(t, b.pop3, contract.Pop3Service.EndPoll, end)
+	call(t, b.pop3, contract.Pop3Client.EndPoll, end)
 }
 
 // result is what a run of the command gave.

@@ -65,7 +65,7 @@ func TestExport(t *testing.T) {
 	b.validate(t)
 	b.put(t, other, []byte("Subject: ben's other\r\n\r\n"))
 	b.put(t, id, []byte(unchecked))
-	call(t, b.fetcher, contract.FetcherService.Put, &contract.PutRequest{Account: id, Mails: []*contract.PutMail{{
+	put(t, b.fetcher, &contract.PutRequest{Account: id, Mails: []*contract.PutMail{{
 		Key: bytes.Repeat([]byte{255}, 16), Uidl: []byte("short"), Size: 100, HeaderDigest: make([]byte, 32), Body: []byte(held), Hold: true,
 	}}})
 

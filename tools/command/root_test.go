@@ -21,7 +21,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{"no such command", "", []string{"stauts"}, 2, `unknown command "stauts" for "postroom"`},
 		{"no such subcommand", "", []string{"account", "lst"}, 2, `no command "account lst" (see "postroom account --help")`},
-		{"which subcommand", "", []string{"account"}, 2, "account what? One of list, show, pause, resume, fetch, accept, remove, export"},
+		{"which subcommand", "", []string{"account"}, 2, "account what? One of list, show, pause, resume, fetch, accept, set, restore, remove, export"},
 		{"no such flag", "", []string{"status", "--jason"}, 2, "unknown flag: --jason"},
 		{"argument missing", "x", []string{"account", "show"}, 2, "account show: NAME is missing"},
 		{"argument too many", "x", []string{"account", "show", "a", "b"}, 2, `account show: "b" is too much`},
@@ -80,7 +80,7 @@ func TestJSONEverywhere(t *testing.T) {
 	t.Parallel()
 	silent := map[string]bool{ // they change something, write files, or run
 		"postroom account pause": true, "postroom account resume": true, "postroom account fetch": true, "postroom account remove": true,
-		"postroom account accept": true, "postroom account export": true, "postroom settings apply": true, "postroom serve": true, "postroom demo": true, "postroom pipe": true,
+		"postroom account accept": true, "postroom account export": true, "postroom account set": true, "postroom account restore": true, "postroom settings apply": true, "postroom serve": true, "postroom demo": true, "postroom pipe": true,
 	}
 	walk(newRoot(""), func(cmd *cobra.Command) {
 		if cmd.HasSubCommands() || silent[cmd.CommandPath()] {

@@ -45,6 +45,8 @@ type accountDetails struct {
 	LastPoll  *string        `json:"last_poll"`
 	Addresses []string       `json:"addresses"`
 	Licensed  bool           `json:"licensed"`
+	Retrieved string         `json:"retrieved"`
+	Own       bool           `json:"own_retrieved"`
 	Queues    []queueReport  `json:"queues"`
 	Ledger    []ledgerReport `json:"ledger"`
 }
@@ -59,6 +61,7 @@ func newAccountDetails(a *contract.ShowAccountResponse) accountDetails {
 		accountReport: newAccountReport(a.Status),
 		ID:            a.Id, Created: stamp(a.Created), LastPoll: stamp(a.LastPoll),
 		Addresses: append([]string{}, a.Addresses...), Licensed: a.Licensed,
+		Retrieved: a.Retrieved, Own: a.OwnRetrieved,
 		Queues: newQueueReports(a.Queues), Ledger: []ledgerReport{},
 	}
 	for _, l := range a.Ledger {
@@ -78,6 +81,10 @@ func printAccount(w io.Writer, a *contract.ShowAccountResponse, zone *time.Locat
 	if !a.Licensed {
 		licence = "without a licence"
 	}
+	retrieved := a.Retrieved
+	if a.OwnRetrieved {
+		retrieved += " (this account's own)"
+	}
 	next := "-"
 	if s.GetNextFetch() != nil {
 		next = moment(s.GetNextFetch(), zone)
@@ -88,6 +95,7 @@ func printAccount(w io.Writer, a *contract.ShowAccountResponse, zone *time.Locat
 		{"User", s.GetUser() + ", " + licence},
 		{"Addresses", strings.Join(a.Addresses, ", ")},
 		{"State", s.GetState()},
+		{"Retrieved", retrieved},
 		{"Created", moment(a.Created, zone)},
 		{"Last poll", moment(a.LastPoll, zone)},
 		{"Last fetch", moment(s.GetLastFetch(), zone)},

@@ -23,14 +23,14 @@ The exit status is 0 when the box answers, ready or not.`,
 	}
 	asJSON := addJSON(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var status contract.GetStatusResponse
-		if err := ask(cmd, "GetStatus", &contract.GetStatusRequest{}, &status); err != nil {
+		status, err := askStatus(cmd)
+		if err != nil {
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), newStatusReport(&status))
+			return printJSON(cmd.OutOrStdout(), newStatusReport(status))
 		}
-		return printStatus(cmd.OutOrStdout(), &status, time.Local)
+		return printStatus(cmd.OutOrStdout(), status, time.Local)
 	}
 	return cmd
 }

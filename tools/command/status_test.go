@@ -87,7 +87,7 @@ func TestAccountForms(t *testing.T) {
 	t.Parallel()
 	account := &contract.ShowAccountResponse{
 		Status: fullStatus().Accounts[0], Id: "00112233445566778899aabbccddeeff", Created: at(-1000), LastPoll: at(-3),
-		Addresses: []string{"myaccount+gmx.de@pop3proxy.reddoxx"}, Licensed: true, Queues: fullStatus().Queues,
+		Addresses: []string{"myaccount+gmx.de@pop3proxy.reddoxx"}, Licensed: true, Retrieved: "720h", OwnRetrieved: true, Queues: fullStatus().Queues,
 		Ledger: []*contract.LedgerCount{
 			{State: contract.LedgerState_HELD}, {State: contract.LedgerState_STORED, Rows: 2},
 			{State: contract.LedgerState_DELE_SENT}, {State: contract.LedgerState_DELE_ACKED, Rows: 1201},

@@ -23,8 +23,8 @@ const (
 	maxCapa    = 100       // lines of CAPA's reply
 
 	// pipelined is how many commands may wait for their answers, where the provider offers it: all of
-	// them fit into the provider's receive buffer, so nobody waits for a peer that waits for him.
-	pipelined = 16
+	// them, 2 KiB, fit into the provider's receive buffer, so nobody waits for a peer that waits for him.
+	pipelined = 128
 )
 
 // ErrProtocol means that the provider doesn't speak POP3 as far as it matters here.
@@ -40,8 +40,9 @@ type Conn struct {
 	ended func() error // why the context of Open ended, which interrupts the session; nil: it didn't
 	unctx func() bool  // ends the watch on that context
 
-	capa    map[string]string // command word in capitals: the rest of the line; nil: no CAPA
-	waiting []string          // command words that were sent and not yet answered, oldest first
+	capa     map[string]string // command word in capitals: the rest of the line; nil: no CAPA
+	lockStep bool              // PIPELINING isn't used
+	waiting  []string          // command words that were sent and not yet answered, oldest first
 
 	password wire.Secret // that was sent; masked in what comes
 }
@@ -51,11 +52,14 @@ func (c *Conn) Address() string { return c.wire.RemoteAddr().String() }
 
 // Window is how many commands may be queued before their answers are read.
 func (c *Conn) Window() int {
-	if _, ok := c.capa["PIPELINING"]; ok {
+	if _, ok := c.capa["PIPELINING"]; ok && !c.lockStep {
 		return pipelined
 	}
 	return 1
 }
+
+// LockStep makes Window 1: some offer PIPELINING and lose what comes before they answered (RFC 2449 §6.6).
+func (c *Conn) LockStep() { c.lockStep = true }
 
 // Close drops the session: what DELE marked stays at the provider.
 func (c *Conn) Close() error {
@@ -121,23 +125,6 @@ func (c *Conn) do(word, command string) error {
 		return err
 	}
 	return c.status()
-}
-
-// lines reads a multi-line reply behind its status.
-func (c *Conn) lines(word string, most int, each func(line string) error) error {
-	n := 0
-	for line, err := range c.wire.DotReader(0).Lines(maxLine) {
-		if err != nil {
-			return c.failed("answer to "+word, err)
-		}
-		if n++; n > most {
-			return fmt.Errorf("answer to %s has more than %d lines: %w", word, most, ErrProtocol)
-		}
-		if err := each(string(line)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // failed says what broke a session, and on whose side.

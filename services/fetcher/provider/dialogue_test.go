@@ -139,7 +139,11 @@ func TestDialogues(t *testing.T) {
 					return err
 				}
 				for _, m := range l.Mails {
-					fmt.Fprintf(&listed, "%d %d %q %t\n", m.Number, m.Size, m.UIDL, m.Unique)
+					size := "-"
+					if m.Sized {
+						size = fmt.Sprint(m.Size)
+					}
+					fmt.Fprintf(&listed, "%d %s %q %t\n", m.Number, size, m.UIDL, m.Unique)
 				}
 				return c.Quit()
 			})

@@ -29,7 +29,7 @@ func Explain(host string, err error) string {
 	case errors.Is(err, errNoSTLS):
 		return fmt.Sprintf("%q offers no TLS (STLS) there, and a password is never sent without", host)
 	case errors.As(err, &refusal):
-		return explainRefusal(host, refusal, err)
+		return explainRefusal(host, refusal)
 	case errors.As(err, &dns) && dns.IsNotFound, errors.Is(err, errNoAddress):
 		return fmt.Sprintf("there is no server named %q: check what stands behind the last \"@\"", host)
 	case errors.As(err, &dns):
@@ -49,10 +49,47 @@ func Explain(host string, err error) string {
 	return fmt.Sprintf("the session with %q broke off: %s", host, plainCause(err))
 }
 
-func explainRefusal(host string, r *Refusal, err error) string {
+// refusalWords has words for what a refusal means: %[1]q is the host, %[2]s what it said.
+var refusalWords = map[meaning]string{
+	wrongLogin:  `%[1]q refused login name or password: %[2]s`,
+	appPassword: `%[1]q wants a password of its own for mail programs: %[2]s; make one in the account's security settings there, and log in with it`,
+	expired:     `the password has expired at %[1]q: %[2]s; set a new one there, and log in with it`,
+	noPasswords: `%[1]q takes no passwords from mail programs any more: %[2]s; mail can't be fetched from there`,
+	webLogin:    `%[1]q wants its user to log in with a web browser first: %[2]s; do so, and confirm what it asks`,
+	popOff:      `POP3 is switched off at %[1]q: %[2]s; turn it on in the account's settings there`,
+	blocked:     `%[1]q has locked the account: %[2]s; ask there what to do`,
+	needsTLS:    `%[1]q takes passwords under TLS only: %[2]s; set tls to "implicit" or "stls" in its [[provider]] block`,
+	tooOften:    `%[1]q refuses logins that come so soon after each other: %[2]s`,
+}
+
+// sameWords are providers that refuse what is something else with the words for a wrong password.
+var sameWords = []struct {
+	host string // the end of its name
+	text string // the end of the explanation
+}{
+	{"gmx.net", popOffToo}, {"gmx.de", popOffToo}, {"gmx.com", popOffToo}, {"gmx.at", popOffToo}, {"gmx.ch", popOffToo}, {"web.de", popOffToo},
+	{"163.com", codeToo}, {"126.com", codeToo}, {"qq.com", codeToo},
+	{"outlook.com", oauthToo}, {"office365.com", oauthToo}, {"hotmail.com", oauthToo}, {"live.com", oauthToo},
+}
+
+const (
+	popOffToo = "; it says the same while POP3 is switched off in the account's settings there"
+	codeToo   = "; it says the same while POP3 is switched off there, and to the account's own password instead of an authorization code"
+	oauthToo  = "; it says the same where it takes no passwords from mail programs"
+)
+
+func explainRefusal(host string, r *Refusal) string {
+	m := r.means()
+	if words, ok := refusalWords[m]; ok {
+		text := fmt.Sprintf(words, host, r.Words())
+		for _, same := range sameWords {
+			if m == wrongLogin && (host == same.host || strings.HasSuffix(host, "."+same.host)) {
+				text += same.text
+			}
+		}
+		return text
+	}
 	switch {
-	case DefinitelyRefused(err):
-		return fmt.Sprintf("%q refused login name or password: %s", host, r.Words())
 	case r.Command == "USER", r.Command == "PASS":
 		return fmt.Sprintf("%q refused the login: %s", host, r.Words())
 	case r.Command == "":
@@ -80,6 +117,8 @@ func explainTLS(host string, err error) string {
 			day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter), day(time.Now()))
 	case errors.As(err, &verify):
 		return fmt.Sprintf("the certificate of %q is not good: %v", host, verify.Err)
+	case errors.As(err, &record) && string(record.RecordHeader[:]) == "-ERR ":
+		return fmt.Sprintf("%q refused the connection before TLS began", host)
 	case errors.As(err, &record):
 		return fmt.Sprintf("%q does not speak TLS there", host)
 	}

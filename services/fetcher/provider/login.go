@@ -9,7 +9,8 @@ import (
 // goodbye is how long the answer to a QUIT that nothing hangs on is awaited.
 const goodbye = 5 * time.Second
 
-// Login logs in by USER and PASS (RFC 1939 §7). A *Refusal says which of them was refused.
+// Login logs in by USER and PASS (RFC 1939 §7). A *Refusal says which of them was refused. CAPA is asked again where
+// it may say something else now.
 func (c *Conn) Login(login string, password wire.Secret) error {
 	if err := c.do("USER", "USER "+login); err != nil {
 		return err
@@ -18,7 +19,10 @@ func (c *Conn) Login(login string, password wire.Secret) error {
 	if err := c.send("PASS", "PASS "+password.Reveal(), "PASS [secret]"); err != nil {
 		return err
 	}
-	return c.status()
+	if err := c.status(); err != nil || !c.delayOfUser() {
+		return err
+	}
+	return c.askCapa()
 }
 
 // Quit ends the session. Only nil says that the provider deleted what DELE marked (RFC 1939 §6).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"postroom/services/wire"
@@ -56,65 +57,56 @@ func (r *Refusal) Words() string {
 	return fmt.Sprintf("%q", strings.TrimSpace("["+r.Code+"] "+r.Text))
 }
 
-// Temporary tells whether the provider said itself that it is about the moment.
+// Temporary tells whether the provider said, by a response code, that it is about the moment.
 func (r *Refusal) Temporary() bool {
 	return slices.Contains([]string{CodeInUse, CodeLoginDelay, CodeTemporary}, r.Code)
 }
 
-// Passing tells whether the provider said that what it refused is about the moment.
-func Passing(err error) bool {
+// refused gives the refusal that err is, and what it means; nil: it's none.
+func refused(err error) (*Refusal, meaning) {
 	var r *Refusal
-	return errors.As(err, &r) && r.Temporary()
+	if !errors.As(err, &r) {
+		return nil, unclear
+	}
+	return r, r.means()
 }
 
-// wrongLogin are texts of providers that send no [AUTH] for a wrong login name or password: Courier,
-// Cyrus, Exchange, qpopper, mpop3d and the large German providers. In small letters.
-var wrongLogin = []string{
-	"authentication failed", "authentication failure", "authorization failed", "auth failed",
-	"invalid login", "invalid password", "invalid user", "invalid credentials", "invalid username", "invalid mailbox",
-	"incorrect password", "incorrect login", "incorrect username", "wrong password", "wrong username", "wrong login",
-	"bad login", "bad password", "bad username", "login incorrect", "login failed", "login failure", "logon failure",
-	"password incorrect", "password is incorrect", "password failed", "password mismatch", "password does not match",
-	"username or password", "user name or password", "username and password not accepted", "user or password",
-	"unknown user", "no such user", "no such mailbox", "no mailbox here by that name", "user unknown", "not a valid user",
+// Passing tells whether what a provider refused is about the moment.
+func Passing(err error) bool {
+	r, m := refused(err)
+	return r != nil && (r.Temporary() || m.passing())
 }
 
-// notAboutLogin are words that make one of the texts above say something else ("Login failed: try again later").
-var notAboutLogin = []string{
-	"try again", "try later", "temporar", "too many", "too often", "in use", "locked", "lock ", "busy", "unavailable", "timeout",
-	"timed out", "internal", "maintenance", "rate limit", "exceeded", "server error", "system error", "insecure", "ssl", "tls",
-}
-
-// DefinitelyRefused tells whether err says that login name or password are wrong, by [AUTH] (RFC 3206 §4) or by
+// DefinitelyRefused tells whether err says that login name or password will not do, by [AUTH] (RFC 3206 §4) or by
 // a text that is known to mean it. A bare -ERR isn't one.
 func DefinitelyRefused(err error) bool {
-	var r *Refusal
-	if !errors.As(err, &r) || r.Command != "USER" && r.Command != "PASS" {
+	r, m := refused(err)
+	if r == nil || r.Command != "USER" && r.Command != "PASS" {
 		return false
 	}
-	if r.Code == CodeAuth {
-		return true
-	}
-	if r.Code != "" && knownCode(r.Code) {
-		return false
-	}
-	text := r.words()
-	has := func(known string) bool { return strings.Contains(text, known) }
-	return slices.ContainsFunc(wrongLogin, has) && !slices.ContainsFunc(notAboutLogin, has)
+	return m.definite() || r.Code == CodeAuth && m != tooOften && m != needsTLS
 }
 
 // BarelyRefused tells whether err is a -ERR to PASS that says nothing: perhaps a wrong password, perhaps not.
 func BarelyRefused(err error) bool {
-	var r *Refusal
-	if !errors.As(err, &r) || r.Command != "PASS" || knownCode(r.Code) || DefinitelyRefused(err) {
-		return false
-	}
-	text := r.words()
-	return !slices.ContainsFunc(notAboutLogin, func(known string) bool { return strings.Contains(text, known) })
+	r, m := refused(err)
+	return r != nil && r.Command == "PASS" && m == unclear
 }
 
-func knownCode(code string) bool {
-	return slices.Contains([]string{CodeAuth, CodeInUse, CodeLoginDelay, CodeTemporary, CodePermanent}, code)
+// ForPerson tells whether a provider refuses an account until a person does something, and the login may be right.
+func ForPerson(err error) bool {
+	_, m := refused(err)
+	return m.forPerson() && !DefinitelyRefused(err)
+}
+
+// TooOften tells whether a provider refused a login because it came too soon after the one before (RFC 2449 §8.1.1), and
+// how far apart the provider's words want them; 0: they don't say.
+func TooOften(err error) (apart time.Duration, ok bool) {
+	r, m := refused(err)
+	if m != tooOften {
+		return 0, false
+	}
+	return delay(r.words()), true
 }
 
 // parseStatus reads the first line of a reply (RFC 1939 §3): nil for +OK, a *Refusal for -ERR.

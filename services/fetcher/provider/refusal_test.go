@@ -7,58 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	const (
-		definite = "definite"
-		bare     = "bare"
-		neither  = "neither"
-	)
-	cases := []struct {
-		line string
-		want string
-	}{
-		{"-ERR [AUTH] Authentication failed.", definite},
-		{"-ERR [auth] nope", definite},
-		{"-ERR [AUTH] Username and password not accepted.", definite},
-		{"-ERR Logon failure: unknown user name or bad password.", definite},
-		{"-ERR Login failed.", definite},
-		{"-ERR invalid user or password", definite},
-		{"-ERR", bare},
-		{"-ERR no", bare},
-		{"-ERR [XYZZY] no", bare},
-		{"-ERR Login failed: too many connections", neither},
-		{"-ERR Login failed, please try again later", neither},
-		{"-ERR maildrop is locked", neither},
-		{"-ERR [IN-USE] Mailbox in use", neither},
-		{"-ERR [LOGIN-DELAY] wait", neither},
-		{"-ERR [SYS/TEMP] Internal error", neither},
-		{"-ERR [SYS/TEMP] authentication failed", neither},
-		{"-ERR [SYS/PERM] account disabled", neither},
-	}
-	for _, c := range cases {
-		err := parseStatus("PASS", []byte(c.line))
-		got := neither
-		switch {
-		case DefinitelyRefused(err) && BarelyRefused(err):
-			got = "both"
-		case DefinitelyRefused(err):
-			got = definite
-		case BarelyRefused(err):
-			got = bare
-		}
-		if got != c.want {
-			t.Errorf("%q to PASS: %s, want %s", c.line, got, c.want)
-		}
-	}
-	if err := parseStatus("LIST", []byte("-ERR [AUTH] no")); DefinitelyRefused(err) || BarelyRefused(err) {
-		t.Error("a refused LIST says nothing of the login")
-	}
-	if DefinitelyRefused(nil) || BarelyRefused(errors.New("broken")) {
-		t.Error("what is no refusal says nothing")
-	}
-}
-
 func TestParseStatus(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
@@ -101,8 +49,17 @@ func FuzzParseStatus(f *testing.F) {
 			if len(text) > 1000 || !utf8.ValidString(text) || strings.ContainsAny(text, "\r\n\x00\x1b") {
 				t.Errorf("%q is shown as %q", line, text)
 			}
-			if DefinitelyRefused(err) && BarelyRefused(err) {
-				t.Errorf("%q is a definite and a bare refusal", line)
+			kinds := 0
+			for _, is := range []bool{DefinitelyRefused(err), BarelyRefused(err), ForPerson(err), Passing(err)} {
+				if is {
+					kinds++
+				}
+			}
+			if kinds > 1 {
+				t.Errorf("%q is a refusal of %d kinds", line, kinds)
+			}
+			if apart, ok := TooOften(err); ok && (apart < 0 || apart > longestDelay) {
+				t.Errorf("%q puts logins %v apart", line, apart)
 			}
 		}
 	})
@@ -114,12 +71,9 @@ func FuzzNumbered(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		number, rest, err := numbered("UIDL", line)
-		if err == nil && (number < 1 || !strings.HasSuffix(line, rest)) {
+		number, rest, ok := numbered(line)
+		if ok && (number < 1 || !strings.HasSuffix(line, rest)) {
 			t.Errorf("%q: %d, %q", line, number, rest)
-		}
-		if err != nil && !errors.Is(err, ErrProtocol) {
-			t.Errorf("%q: %v", line, err)
 		}
 	})
 }

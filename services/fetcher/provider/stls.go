@@ -17,7 +17,7 @@ func (c *Conn) startTLS(config *tls.Config) error {
 	}
 	err := c.do("STLS", "STLS")
 	var refusal *Refusal
-	if errors.As(err, &refusal) {
+	if errors.As(err, &refusal) && !refusal.Temporary() {
 		return fmt.Errorf("%w: %w", errNoSTLS, err)
 	}
 	if err != nil {

@@ -12,39 +12,46 @@ import (
 // spread is the jitter: the schedule and the back-off are stretched by up to so much, either way.
 const spread = 0.1
 
+// catchUp is the longest time over which fetches are spread that the schedule wanted long ago.
+const catchUp = 10 * time.Minute
+
 // entry is one account. Guarded by the scheduler's mu.
 type entry struct {
 	account *contract.FetchAccount // as the store last said
+	host    *host
 
 	seen     time.Time // first, by this process
 	running  bool
 	began    time.Time     // of the last fetch by this process
 	ended    time.Time     // of the last fetch by this process
 	failures int           // in a row
-	pause    time.Duration // least wait behind the last failure, unless a client polls
+	pause    time.Duration // least wait behind the last failure
+	firm     bool          // a poll doesn't shorten it
+	ours     bool          // the last failure was the box's own
+	interval time.Duration // between logins, as the provider itself wants it
 	more     bool          // the last fetch left mail that a next one takes
 	refused  bool          // the last fetch was refused, and the store hasn't said so yet
 	gone     bool          // the store doesn't know the account
 	jitter   float64       // 0 to 1, drawn anew for each fetch
 
-	due   time.Time
-	index int // in the queue; -1: it isn't there
+	planned time.Time // what plan said last
+	due     time.Time // the same, or what spreading made of it
+	index   int       // in its host's queue; -1: it isn't there
 }
 
-// plan says when an account is to be fetched; ok is false where it's not to be.
+// plan says when an account is to be fetched; ok is false where it's not to be. scheduled says that nobody waits for it.
 //
-//   - A poll, or the owner, makes it due at once, but not inside the provider's minimum interval.
+//   - A poll, or the owner, makes it due at once.
 //   - The schedule makes it due as long as a client polled within idle_after; not before its first poll has ended.
 //   - A failure puts it off, longer each time; a poll shortens that to the first back-off, since a client that asked
-//     the provider itself would be trying as often.
-//   - What a fetch had to leave, for the limits of one session, is due at once.
-func (e *entry) plan(s *settings.Settings, now time.Time) (due time.Time, ok bool) {
+//     the provider itself would be trying as often, unless the provider said what calls for a longer wait; the owner
+//     ends it.
+//   - What a fetch had to leave, for the limits of one session, is due at once, behind all that are due already.
+//   - Nothing is due within the provider's minimum interval, that of the settings and that of its own words.
+func (e *entry) plan(s *settings.Settings, interval time.Duration, now time.Time) (due time.Time, scheduled, ok bool) {
 	a := e.account
 	if a.Removed || a.Paused || a.Refused || e.refused || e.gone {
-		return time.Time{}, false
-	}
-	if e.more {
-		return e.ended, true
+		return time.Time{}, false, false
 	}
 	last := latest(e.began, moment(a.LastFetch))
 	if last.After(now) {
@@ -53,22 +60,37 @@ func (e *entry) plan(s *settings.Settings, now time.Time) (due time.Time, ok boo
 	poll := moment(a.LastPoll)
 	var earliest time.Time
 	if !last.IsZero() {
-		earliest = last.Add(s.Provider(a.Host).MinInterval)
+		earliest = last.Add(max(interval, e.interval))
 	}
+	failed := e.failures > 0
 	switch {
-	case e.failures > 0 && a.Wanted:
-		due = e.ended.Add(e.stretch(s.Fetch.RetryFirst))
-	case e.failures > 0:
+	case e.more:
+		return latest(earliest, e.ended), false, true
+	case failed && a.Asked && !e.ours:
+		return latest(earliest, e.ended), false, true
+	case failed && a.Wanted && !e.firm && !e.ours:
+		return latest(earliest, e.ended.Add(e.stretch(s.Fetch.RetryFirst))), false, true
+	case failed:
 		due = e.ended.Add(max(e.stretch(backoff(s, e.failures)), e.pause))
 	case a.Wanted:
-		return latest(earliest, poll), true
+		return latest(earliest, poll), false, true
 	case s.Fetch.Schedule == 0:
-		return time.Time{}, false
+		return time.Time{}, false, false
 	case !last.IsZero():
 		due = last.Add(e.stretch(s.Fetch.Schedule))
 	}
 	due = latest(due, earliest)
-	return due, a.Wanted || !poll.IsZero() && due.Before(poll.Add(s.Fetch.IdleAfter))
+	return due, !a.Wanted, a.Wanted || !poll.IsZero() && due.Before(poll.Add(s.Fetch.IdleAfter))
+}
+
+// late gives the time for a fetch that nobody waits for and that should have been long ago: so that all the accounts
+// that a stop, or new settings, made late don't come at the same moment.
+func (e *entry) late(s *settings.Settings, due, now time.Time) time.Time {
+	window := min(now.Sub(due), catchUp)
+	if s.Fetch.Schedule > 0 {
+		window = min(window, s.Fetch.Schedule)
+	}
+	return now.Add(time.Duration(e.jitter * float64(window)))
 }
 
 // stretch applies the jitter.

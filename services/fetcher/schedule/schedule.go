@@ -1,5 +1,5 @@
 // Package schedule says which account is fetched when: after polls, on the schedule, with back-off, one session
-// an account at a time and so many at once.
+// an account at a time, so many with one provider's host and so many in all.
 package schedule
 
 import (
@@ -17,11 +17,14 @@ const longest = time.Minute
 
 // Outcome is what a fetch came to, as far as it matters for the next one.
 type Outcome struct {
-	Failed  bool
-	Pause   time.Duration // after a failure: the least wait before a try that nobody asked for
-	Refused bool          // the provider definitely refused the login: no further try until the store says so
-	More    bool          // mail was left for the limits of one session
-	Gone    bool          // the store knows no such account
+	Failed   bool
+	Ours     bool          // it failed for a reason of the box's own: tried again soon, however often that was
+	Pause    time.Duration // after a failure: the least wait
+	Firm     bool          // a poll doesn't shorten Pause, only the owner does
+	Interval time.Duration // the least time between two logins, as the provider itself wants it; 0: it said nothing
+	Refused  bool          // the provider definitely refused the login: no further try until the store says so
+	More     bool          // mail was left for the limits of one session
+	Gone     bool          // the store knows no such account
 }
 
 // Fetch fetches for an account. It calls settle once, when it knows what came of it, and is told when the
@@ -38,7 +41,8 @@ type Scheduler struct {
 	mu       sync.Mutex
 	settings *settings.Settings // nil: not known yet, nothing is started
 	accounts map[string]*entry  // by id
-	queue    queue
+	hosts    map[string]*host   // of the accounts, by name
+	line     line
 	running  int
 }
 
@@ -47,7 +51,7 @@ func New(fetch Fetch, jitter func() float64) *Scheduler {
 	if jitter == nil {
 		jitter = rand.Float64
 	}
-	return &Scheduler{fetch: fetch, jitter: jitter, wake: make(chan struct{}, 1), accounts: map[string]*entry{}}
+	return &Scheduler{fetch: fetch, jitter: jitter, wake: make(chan struct{}, 1), accounts: map[string]*entry{}, hosts: map[string]*host{}}
 }
 
 // Apply takes settings; they hold from the next decision on.
@@ -55,6 +59,10 @@ func (s *Scheduler) Apply(settings *settings.Settings) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settings = settings
+	for _, h := range s.hosts {
+		h.interval = settings.Provider(h.name).MinInterval
+		s.line.arrange(h, perHost(settings))
+	}
 	s.planAll()
 	s.look()
 }
@@ -69,7 +77,8 @@ func (s *Scheduler) Update(accounts []*contract.FetchAccount) {
 			if a.Removed {
 				continue
 			}
-			e = &entry{index: -1, seen: time.Now(), jitter: s.jitter()}
+			e = &entry{index: -1, host: s.host(a.Host), seen: time.Now(), jitter: s.jitter()}
+			e.host.accounts++
 			s.accounts[string(a.Id)] = e
 		}
 		lifted := e.refused || e.account.GetRefused()
@@ -119,17 +128,18 @@ func (s *Scheduler) Run(ctx context.Context, every time.Duration, tick func()) {
 func (s *Scheduler) next() (*entry, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 || s.settings == nil || s.running >= s.settings.Fetch.Parallel {
+	if len(s.line) == 0 || s.settings == nil || s.running >= s.settings.Fetch.Parallel {
 		return nil, longest
 	}
-	e := s.queue[0]
+	e := s.line[0].queue[0]
 	if wait := time.Until(e.due); wait > 0 {
 		return nil, wait
 	}
-	s.queue.place(e, false)
 	e.running, e.more = true, false
 	e.began, e.jitter = time.Now(), s.jitter()
 	s.running++
+	e.host.running++
+	s.line.place(e, false, perHost(s.settings))
 	return e, 0
 }
 
@@ -145,6 +155,7 @@ func (s *Scheduler) run(e *entry) {
 		e.lift(e.refused)
 	}
 	s.running--
+	e.host.running--
 	s.plan(e)
 	s.look()
 }
@@ -153,17 +164,22 @@ func (s *Scheduler) run(e *entry) {
 func (s *Scheduler) settle(e *entry, o Outcome) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.ended, e.more, e.pause = time.Now(), o.More && !o.Failed, o.Pause
-	if e.failures++; !o.Failed {
+	e.ended, e.more, e.pause, e.firm, e.ours = time.Now(), o.More && !o.Failed, o.Pause, o.Firm, o.Ours
+	switch {
+	case !o.Failed:
 		e.failures = 0
+	case !o.Ours || e.failures == 0:
+		e.failures++
+	}
+	if o.Interval > 0 {
+		e.interval = o.Interval
 	}
 	e.refused, e.gone = o.Refused, o.Gone
 	after := *e
 	after.account = &contract.FetchAccount{ // what the store will say, unless something happens meanwhile
-		Host: e.account.Host, Paused: e.account.Paused, Removed: e.account.Removed,
-		LastPoll: e.account.LastPoll, LastFetch: e.account.LastFetch,
+		Paused: e.account.Paused, Removed: e.account.Removed, LastPoll: e.account.LastPoll, LastFetch: e.account.LastFetch,
 	}
-	due, ok := after.plan(s.settings, time.Now())
+	due, _, ok := after.plan(s.settings, e.host.interval, time.Now())
 	if !ok {
 		return time.Time{}
 	}
@@ -179,17 +195,42 @@ func (e *entry) lift(refused bool) {
 	}
 }
 
-// plan puts an entry where it belongs in the queue. Called with mu held.
+// plan puts an entry where it belongs in the line. Called with mu held.
 func (s *Scheduler) plan(e *entry) {
 	if s.settings == nil {
 		return
 	}
-	due, ok := e.plan(s.settings, time.Now())
+	now := time.Now()
+	due, scheduled, ok := e.plan(s.settings, e.host.interval, now)
+	switch {
+	case e.index >= 0 && due.Equal(e.planned):
+		due = e.due // it keeps its place in the line
+	case scheduled && due.Before(now):
+		e.planned, due = due, e.late(s.settings, due, now)
+	default:
+		e.planned = due
+	}
 	e.due = due
-	s.queue.place(e, ok && !e.running)
+	s.line.place(e, ok && !e.running, perHost(s.settings))
 	if (e.account.Removed || e.gone) && !e.running {
 		delete(s.accounts, string(e.account.Id))
+		if e.host.accounts--; e.host.accounts == 0 {
+			delete(s.hosts, e.host.name)
+		}
 	}
+}
+
+// host gives a provider's host. Called with mu held.
+func (s *Scheduler) host(name string) *host {
+	h := s.hosts[name]
+	if h == nil {
+		h = &host{name: name, index: -1}
+		if s.settings != nil {
+			h.interval = s.settings.Provider(name).MinInterval
+		}
+		s.hosts[name] = h
+	}
+	return h
 }
 
 func (s *Scheduler) planAll() {

@@ -26,6 +26,7 @@ type fake struct {
 	takes    time.Duration
 	fetches  map[string][]time.Duration // when they began
 	next     time.Time                  // as the last fetch was told
+	keep     bool                       // wishes stay, as where the store refuses that a fetch begins
 	running  int
 	most     int
 }
@@ -47,7 +48,11 @@ func (f *fake) fetch(a *contract.FetchAccount, settle func(Outcome) time.Time) b
 		o = f.outcome(a.Name, len(f.fetches[a.Name]))
 	}
 	f.mu.Unlock()
-	f.change(a.Name, func(a *contract.FetchAccount) { a.LastFetch, a.Wanted = timestamppb.Now(), false })
+	f.change(a.Name, func(a *contract.FetchAccount) {
+		if !f.keep {
+			a.LastFetch, a.Wanted, a.Asked = timestamppb.Now(), false, false
+		}
+	})
 	time.Sleep(f.takes)
 	next := settle(o)
 	f.mu.Lock()
@@ -64,7 +69,8 @@ func (f *fake) change(name string, change func(*contract.FetchAccount)) {
 	old := f.accounts[name]
 	a := &contract.FetchAccount{Id: []byte(name), Name: name, Host: "pop.example.org"}
 	if old != nil {
-		a.Paused, a.Refused, a.Wanted, a.LastPoll, a.LastFetch, a.Removed = old.Paused, old.Refused, old.Wanted, old.LastPoll, old.LastFetch, old.Removed
+		a.Paused, a.Refused, a.Wanted, a.Asked = old.Paused, old.Refused, old.Wanted, old.Asked
+		a.Host, a.LastPoll, a.LastFetch, a.Removed = old.Host, old.LastPoll, old.LastFetch, old.Removed
 	}
 	change(a)
 	f.accounts[name] = a
@@ -73,6 +79,16 @@ func (f *fake) change(name string, change func(*contract.FetchAccount)) {
 
 func (f *fake) poll(name string) {
 	f.change(name, func(a *contract.FetchAccount) { a.LastPoll, a.Wanted = timestamppb.Now(), true })
+}
+
+func (f *fake) ask(name string) {
+	f.change(name, func(a *contract.FetchAccount) { a.Wanted, a.Asked = true, true })
+}
+
+func (f *fake) keepWishes(keep bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keep = keep
 }
 
 // at waits until so long after the beginning.
@@ -188,10 +204,76 @@ func TestScheduler(t *testing.T) {
 		},
 		{
 			name:     "what a session left is fetched at once",
-			settings: func(s *settings.Settings) { s.Fetch.Schedule = 0 },
+			settings: func(s *settings.Settings) { s.Fetch.Schedule, s.Providers[0].MinInterval = 0, 0 },
 			outcome:  func(_ string, n int) Outcome { return Outcome{More: n < 3} },
 			play:     func(f *fake) { f.poll("a") }, until: time.Hour,
 			want: []time.Duration{0, time.Second, 2 * time.Second},
+		},
+		{
+			name:     "… but not inside the minimum interval",
+			settings: func(s *settings.Settings) { s.Fetch.Schedule = 0 },
+			outcome:  func(_ string, n int) Outcome { return Outcome{More: n < 3} },
+			play:     func(f *fake) { f.poll("a") }, until: time.Hour,
+			want: []time.Duration{0, m, 2 * m},
+		},
+		{
+			name:     "the owner's wish ends the back-off",
+			settings: func(s *settings.Settings) { s.Fetch.Schedule = 0 },
+			outcome:  func(_ string, n int) Outcome { return Outcome{Failed: n < 7} },
+			play:     func(f *fake) { f.poll("a"); f.at(17 * m); f.ask("a"); f.at(17*m + 5*time.Second); f.ask("a") }, until: 3 * time.Hour,
+			// The 5th would be due at 16 min; the owner asks behind the 6th, and again inside the minimum interval.
+			want: []time.Duration{0, m, 2*m + time.Second, 4*m + 2*time.Second, 8*m + 3*time.Second, 16*m + 4*time.Second, 17*m + 4*time.Second, 18*m + 4*time.Second},
+		},
+		{
+			name:     "the owner's wish stands above a firm pause, a poll doesn't",
+			settings: func(s *settings.Settings) { s.Fetch.Schedule = 0 },
+			outcome:  func(_ string, n int) Outcome { return Outcome{Failed: n < 4, Pause: 15 * m, Firm: true} },
+			play: func(f *fake) {
+				f.poll("a")
+				f.at(5 * m)
+				f.poll("a")
+				f.at(20 * m)
+				f.ask("a")
+			},
+			until: time.Hour, want: []time.Duration{0, 15*m + time.Second, 20 * m, 35*m + time.Second},
+		},
+		{
+			name:     "what is the box's own fault doesn't add up, nor does it run wild",
+			settings: func(s *settings.Settings) { s.Fetch.Schedule, s.Providers[0].MinInterval = 0, 0 },
+			outcome:  func(_ string, n int) Outcome { return Outcome{Failed: n < 5, Ours: true, Pause: m} },
+			play: func(f *fake) {
+				f.keepWishes(true) // the store couldn't note that the fetch began
+				f.poll("a")
+				f.at(m / 2)
+				f.ask("a")
+				f.at(4 * m)
+				f.keepWishes(false)
+			},
+			until: time.Hour, want: []time.Duration{0, m + time.Second, 2*m + 2*time.Second, 3*m + 3*time.Second, 4*m + 4*time.Second},
+		},
+		{
+			name:     "the provider's own interval holds, for polls and for what a session left, until it says another",
+			settings: func(s *settings.Settings) { s.Fetch.Schedule = 0 },
+			outcome: func(_ string, n int) Outcome {
+				return []Outcome{{Interval: 10 * m}, {More: true}, {Interval: 2 * m}, {}}[n-1]
+			},
+			play: func(f *fake) {
+				f.poll("a")
+				f.at(m)
+				f.poll("a")
+				f.at(21 * m)
+				f.poll("a")
+			},
+			until: time.Hour, want: []time.Duration{0, 10 * m, 20 * m, 22 * m},
+		},
+		{
+			name: "a schedule that is shorter than the provider's own interval",
+			settings: func(s *settings.Settings) {
+				s.Fetch.Schedule = 2 * m
+			},
+			outcome: func(string, int) Outcome { return Outcome{Interval: 15 * m} },
+			play:    func(f *fake) { f.poll("a") }, until: 50 * m,
+			want: []time.Duration{0, 15 * m, 30 * m, 45 * m},
 		},
 		{
 			name: "paused and resumed",
@@ -340,12 +422,12 @@ func TestJitter(t *testing.T) {
 	}{{0, 270 * time.Second}, {0.5, 300 * time.Second}, {1, 330 * time.Second}} {
 		a := &contract.FetchAccount{Host: "pop.example.org", LastPoll: timestamppb.New(now), LastFetch: timestamppb.New(now)}
 		e := &entry{account: a, jitter: c.jitter}
-		due, ok := e.plan(s, now)
+		due, _, ok := e.plan(s, time.Minute, now)
 		if got := due.Sub(now.Round(0)); !ok || got != c.want {
 			t.Errorf("jitter %v: due after %v, want %v", c.jitter, got, c.want)
 		}
 		a.Wanted = true
-		if due, ok = e.plan(s, now); !ok || due.Sub(now.Round(0)) != time.Minute {
+		if due, _, ok = e.plan(s, time.Minute, now); !ok || due.Sub(now.Round(0)) != time.Minute {
 			t.Errorf("jitter %v: a poll is due after %v, want 1m", c.jitter, due.Sub(now.Round(0)))
 		}
 	}

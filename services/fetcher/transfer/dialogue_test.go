@@ -12,32 +12,41 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"postroom/services/contract"
 	"postroom/services/fetcher/internal/fakestore"
 	"postroom/services/fetcher/internal/script"
 	"postroom/services/fetcher/provider"
-	"postroom/services/mail"
 	"postroom/services/settings"
 	"postroom/services/wire"
 
 	"golang.org/x/tools/txtar"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// TestDialogues plays testdata/dialogues. A file holds mails (*.eml, CRLF put for LF), sometimes ledger rows that
-// are there before, one dialogue a session, and what is expected:
+// TestDialogues plays testdata/dialogues. A file holds mails (*.eml, CRLF put for LF), sometimes how the sessions are
+// configured and ledger rows that are there before, one dialogue a session, and what is expected:
 //
+//	-- config --
+//	delete=never             (or 24h)
+//	misfits=19
+//	clock=bad
+//	broken=3
 //	-- ledger --
 //	STORED a.eml:uidl        (or with another size: STORED a.eml:uidl:99)
+//	HELD/SIZE a.eml:uidl:99 versions=a.eml,b.eml first=25h changed=1h accepted=true limit=100
 //	-- expect --
 //	session 1: stored=1 deleted=0 more=true err=…
 //	put: a.eml b.eml
 //	ledger: DELE_ACKED a.eml:uidl …
 //
-// In each, no mail may be deleted whose bytes the store hadn't answered for when the DELE came.
+// The event "day" lets a day pass, "accept" is the owner's word, "full" and "room" are about the store's disk. In each, no
+// mail may be deleted whose bytes the store hadn't answered for when the DELE came.
 func TestDialogues(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/dialogues/*.txtar")
@@ -59,7 +68,11 @@ func TestDialogues(t *testing.T) {
 func runDialogue(t *testing.T, a *txtar.Archive) {
 	store := fakestore.New()
 	account := store.AddAccount("u@pop.example.org", "u", "pop.example.org", "p")
-	h := &harness{t: t, store: store, account: account, client: store.Serve(t)}
+	client := store.Serve(t)
+	h := &harness{t: t, store: store, account: account, config: Config{
+		Store: client, Puts: contract.NewPutter(client), Account: account, Login: "u", Host: "pop.example.org", Budget: NewBudget(), Limits: Limits{Mail: 4000},
+		Log: slog.New(slog.DiscardHandler), ClockGood: true,
+	}}
 	var full sync.Mutex
 	isFull := false
 	fill := func(b bool) func() {
@@ -78,9 +91,13 @@ func runDialogue(t *testing.T, a *txtar.Archive) {
 		return nil
 	}
 	h.player = &script.Player{
-		Files:  map[string][]byte{},
-		Events: map[string]func(){"full": fill(true), "room": fill(false)},
-		Dele:   h.mayDelete,
+		Files: map[string][]byte{},
+		Events: map[string]func(){
+			"full": fill(true), "room": fill(false),
+			"day":    func() { store.Age(account, 25*time.Hour) },
+			"accept": func() { store.Accept(account) },
+		},
+		Dele: h.mayDelete,
 	}
 	var got strings.Builder
 	want := ""
@@ -88,6 +105,8 @@ func runDialogue(t *testing.T, a *txtar.Archive) {
 		switch {
 		case strings.HasSuffix(f.Name, ".eml"):
 			h.player.Files[f.Name] = bytes.ReplaceAll(f.Data, []byte("\n"), []byte("\r\n"))
+		case f.Name == "config":
+			h.configure(string(f.Data))
 		case f.Name == "ledger":
 			h.seed(string(f.Data))
 		case strings.HasPrefix(f.Name, "session "):
@@ -95,6 +114,9 @@ func runDialogue(t *testing.T, a *txtar.Archive) {
 			fmt.Fprintf(&got, "%s: stored=%d deleted=%d more=%t", f.Name, r.Stored, r.Deleted, r.More)
 			if r.TooLarge > 0 {
 				fmt.Fprintf(&got, " large=%d", r.TooLarge)
+			}
+			if r.Misfits > 0 {
+				fmt.Fprintf(&got, " misfits=%d", r.Misfits)
 			}
 			switch {
 			case errors.Is(err, contract.ErrFull):
@@ -110,12 +132,19 @@ func runDialogue(t *testing.T, a *txtar.Archive) {
 		}
 	}
 	var put, rows []string
-	for _, body := range store.Bodies(account) {
-		put = append(put, h.name(sha256.Sum256(body)))
+	for _, m := range store.Messages(account) {
+		switch {
+		case m.Notice:
+			put = append(put, "notice")
+		case m.Incomplete:
+			put = append(put, h.name(sha256.Sum256(m.Body))+"/incomplete")
+		default:
+			put = append(put, h.name(sha256.Sum256(m.Body)))
+		}
 	}
 	slices.Sort(put)
 	for _, r := range store.Rows(account) {
-		rows = append(rows, fmt.Sprintf("%v %s:%s", r.State, h.name([32]byte(r.Sha256)), r.Uidl))
+		rows = append(rows, h.row(r))
 	}
 	slices.Sort(rows)
 	fmt.Fprintf(&got, "put: %s\nledger: %s\n", strings.Join(put, " "), strings.Join(rows, ", "))
@@ -128,8 +157,62 @@ type harness struct {
 	t       *testing.T
 	store   *fakestore.Store
 	account []byte
-	client  Store
 	player  *script.Player
+	config  Config
+}
+
+// row shows a ledger row.
+func (h *harness) row(r *contract.LedgerRow) string {
+	state := r.State.String()
+	if r.Reason != contract.LedgerReason_REASON_UNSPECIFIED && r.Reason != contract.LedgerReason_TWIN {
+		state += "/" + r.Reason.String()
+	}
+	name := h.name([32]byte(r.Sha256))
+	if r.Reason == contract.LedgerReason_LARGE {
+		name = "notice"
+	}
+	shown := fmt.Sprintf("%s %s:%s", state, name, r.Uidl)
+	if len(r.Versions) > 0 {
+		shown += fmt.Sprint(" versions=", len(r.Versions))
+	}
+	return shown
+}
+
+// configure reads the file config.
+func (h *harness) configure(text string) {
+	for field := range strings.FieldsSeq(text) {
+		key, value, _ := strings.Cut(field, "=")
+		var err error
+		switch key + "=" + value {
+		case "delete=never":
+			h.config.Delete = Delete{Never: true}
+		case "delete=at-once":
+			h.config.Delete = Delete{}
+		case "clock=good":
+			h.config.ClockGood = true
+		case "clock=bad":
+			h.config.ClockGood = false
+		default:
+			switch key {
+			case "delete":
+				h.config.Delete = Delete{}
+				h.config.Delete.After, err = time.ParseDuration(value)
+			case "misfits":
+				h.config.Misfits, err = strconv.Atoi(value)
+			case "broken":
+				h.config.Broken, err = strconv.Atoi(value)
+			case "mails":
+				h.config.Limits.Mails, err = strconv.Atoi(value)
+			case "limit":
+				h.config.Limits.Mail, err = strconv.ParseUint(value, 10, 64)
+			default:
+				err = errors.New("not understood")
+			}
+		}
+		if err != nil {
+			h.t.Fatalf("config %q: %v", field, err)
+		}
+	}
 }
 
 // mayDelete is the invariant: what RETR gave for this number is stored. (For TOP the dialogue itself stands.)
@@ -137,7 +220,7 @@ func (h *harness) mayDelete(number int, given string) error {
 	if given == "" {
 		return nil
 	}
-	if !h.store.Has(h.account, sha256.Sum256(h.player.Files[given])) {
+	if !h.store.Has(h.account, h.player.Files[given]) {
 		return fmt.Errorf("DELE %d before %s is stored", number, given)
 	}
 	return nil
@@ -159,23 +242,55 @@ func (h *harness) name(sum [32]byte) string {
 
 func (h *harness) seed(text string) {
 	for line := range strings.Lines(text) {
-		var state, rest string
-		fmt.Sscan(line, &state, &rest)
-		part := append(strings.Split(rest, ":"), "")
-		file := h.player.Files[part[0]]
-		sum := sha256.Sum256(file)
-		head, err := mail.HeaderDigest(bytes.NewReader(file))
-		if err != nil || file == nil {
-			h.t.Fatalf("ledger %q: %v", line, err)
+		fields := strings.Fields(line)
+		state, reason, _ := strings.Cut(fields[0], "/")
+		part := append(strings.Split(fields[1], ":"), "")
+		file, ok := h.player.Files[part[0]]
+		sum, digests := sha256.Sum256(file), fakestore.Digests(file)
+		r := &contract.LedgerRow{
+			State: contract.LedgerState(contract.LedgerState_value[state]), Reason: contract.LedgerReason(contract.LedgerReason_value[reason]),
+			Uidl: []byte(part[1]), Size: uint64(len(file)), Sha256: sum[:], HeaderDigest: digests.Header[:], BodyDigest: digests.Body[:],
+			First: timestamppb.Now(),
 		}
-		size := uint64(len(file))
 		if part[2] != "" {
-			fmt.Sscan(part[2], &size)
+			fmt.Sscan(part[2], &r.Size)
 		}
-		h.store.AddRow(h.account, &contract.LedgerRow{
-			State: contract.LedgerState(contract.LedgerState_value[state]), Uidl: []byte(part[1]), Size: size,
-			Sha256: sum[:], HeaderDigest: head[:],
-		})
+		for _, field := range fields[2:] {
+			key, value, _ := strings.Cut(field, "=")
+			age, _ := time.ParseDuration(value)
+			switch key {
+			case "versions":
+				for name := range strings.SplitSeq(value, ",") {
+					sum := sha256.Sum256(h.player.Files[name])
+					r.Versions = append(r.Versions, sum[:])
+				}
+			case "first":
+				r.First = timestamppb.New(time.Now().Add(-age))
+			case "changed":
+				r.Changed = timestamppb.New(time.Now().Add(-age))
+			case "accepted":
+				r.Accepted = true
+			case "limit":
+				fmt.Sscan(value, &r.Limit)
+			case "old": // of a version that had no digest of what stands behind the header
+				r.BodyDigest = nil
+			default:
+				h.t.Fatalf("ledger %q: %q is not understood", line, key)
+			}
+		}
+		var held []byte
+		if r.State == contract.LedgerState_HELD && r.Reason == contract.LedgerReason_SIZE {
+			held, r.Octets = file, uint64(len(file))
+			if len(r.Versions) == 0 {
+				r.Versions = [][]byte{sum[:]}
+			}
+		} else if r.State == contract.LedgerState_HELD {
+			r.Reason = contract.LedgerReason_TWIN
+		}
+		if !ok || r.State == 0 {
+			h.t.Fatalf("ledger %q is not understood", line)
+		}
+		h.store.AddRow(h.account, r, held)
 	}
 }
 
@@ -199,9 +314,8 @@ func (h *harness) session(dialogue string) (Result, error) {
 	if err != nil {
 		h.t.Fatalf("login: %v; provider: %v", err, <-played)
 	}
-	r, err := Run(h.t.Context(), c, Config{
-		Store: h.client, Account: h.account, Budget: NewBudget(), Limits: Limits{Mail: 4000}, Log: slog.New(slog.DiscardHandler),
-	})
+	r, err := Run(h.t.Context(), c, h.config)
+	h.config.Misfits = r.Misfits
 	if err := <-played; err != nil {
 		h.t.Errorf("dialogue: %v", err)
 	}

@@ -57,7 +57,7 @@ func newWorld(t *testing.T, seed uint64, server *mailbox.Server) *world {
 	}
 	w.account = w.store.AddAccount("u@pop.example.org", "u", "pop.example.org", "p")
 	w.server.Dele = func(m *mailbox.Mail) {
-		if !w.store.Has(w.account, sha256.Sum256(m.Body)) {
+		if !w.store.Has(w.account, m.Body) {
 			t.Errorf("DELE of %q, which isn't stored", w.bodies[sha256.Sum256(m.Body)])
 		}
 	}
@@ -99,7 +99,7 @@ func (w *world) session(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	return Run(ctx, c, Config{
-		Store: w.client, Account: w.account, Budget: NewBudget(), Limits: w.limits, Log: slog.New(slog.DiscardHandler),
+		Store: w.client, Puts: contract.NewPutter(w.client), Account: w.account, Budget: NewBudget(), Limits: w.limits, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -334,7 +334,7 @@ func TestStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Run(t.Context(), c, Config{Store: w.client, Account: w.account, Budget: NewBudget(), Stop: stop, Log: slog.New(slog.DiscardHandler)})
+	r, err := Run(t.Context(), c, Config{Store: w.client, Puts: contract.NewPutter(w.client), Account: w.account, Budget: NewBudget(), Stop: stop, Log: slog.New(slog.DiscardHandler)})
 	if err != nil || r.Stored != 2 || r.Deleted != 2 {
 		t.Errorf("got %+v, %v; want two stored and deleted", r, err)
 	}
@@ -358,6 +358,115 @@ func TestPutRepeated(t *testing.T) {
 	}
 	if len(keys) != 2 || !bytes.Equal(keys[0], keys[1]) {
 		t.Errorf("keys of the puts: %x", keys)
+	}
+	w.compare(true)
+}
+
+// TestShort has a provider that gives mails short now and then, or empty, and says +OK: each arrives whole, once, and none
+// is marked.
+func TestShort(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []struct {
+		name string
+		uidl func(n int) string
+	}{
+		{"unique", func(n int) string { return fmt.Sprint("u", n) }},
+		{"doubled", func(n int) string { return fmt.Sprint("u", n/2) }},
+		{"blank", func(int) string { return "" }},
+	} {
+		for seed := range uint64(6) {
+			t.Run(fmt.Sprint(kind.name, " ", seed), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, seed, &mailbox.Server{Pipelining: seed%2 == 0})
+				given := map[string]bool{} // no two short ones are the same: those would be the truth
+				w.server.Give = func(m *mailbox.Mail, all []*mailbox.Mail) []byte {
+					if !w.chance(3) {
+						return m.Body
+					}
+					// Behind the header: where that comes short as well, a blank UIDL says nothing of what it was.
+					from := bytes.Index(m.Body, []byte("\r\n\r\n")) + 4
+					short := append(bytes.Clone(m.Body[:from+w.intN(len(m.Body)-from-20)]), "\r\n"...)
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					if given[string(short)] {
+						return m.Body
+					}
+					given[string(short)] = true
+					return short
+				}
+				w.server.KeepAtQuit = func() bool { return w.chance(6) }
+				n := 0
+				for range 8 {
+					for range w.intN(6) {
+						subject := fmt.Sprint("mail ", n)
+						w.add(subject, kind.uidl(n), newMail(w.intN, subject, 200+w.intN(3000)))
+						n++
+					}
+					w.session(t.Context())
+				}
+				w.settle()
+				w.compare(true)
+				for _, m := range w.store.Messages(w.account) {
+					if m.Incomplete {
+						t.Errorf("%.60q is marked", m.Body)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestDroppingLine has a line that always drops after some octets: sessions that are made shorter each time one broke
+// come to their deletions all the same.
+func TestDroppingLine(t *testing.T) {
+	t.Parallel()
+	for _, pipelining := range []bool{false, true} {
+		w := newWorld(t, 1, &mailbox.Server{Pipelining: pipelining, CutAfter: func() int { return 12_000 }})
+		for n := range 120 {
+			w.add(fmt.Sprint(n), fmt.Sprint("u", n), newMail(w.intN, fmt.Sprint(n), 800))
+		}
+		broken, sessions := 0, 0
+		for ; w.server.Len() > 0 && sessions < 200; sessions++ {
+			c, err := w.open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, _ := Run(t.Context(), c, Config{
+				Store: w.client, Puts: contract.NewPutter(w.client), Account: w.account, Budget: NewBudget(), Broken: broken, Log: slog.New(slog.DiscardHandler),
+			})
+			if broken++; !r.Broke {
+				broken = max(0, broken-2)
+			}
+		}
+		if w.server.Len() > 0 {
+			t.Errorf("pipelining %t: %d mails are left after %d sessions", pipelining, w.server.Len(), sessions)
+		}
+		w.compare(true)
+	}
+}
+
+// TestOddBodies has what other fetchers trip over: a line of 10 MiB, NULs, dots, replies forged behind LF . LF.
+func TestOddBodies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, &mailbox.Server{})
+	for name, body := range map[string]string{
+		"long line":     strings.Repeat("x", 10<<20) + "\r\n.end\r\n",
+		"long header":   strings.Repeat("x", 1<<20) + ": y\r\n\r\nbody\r\n",
+		"nul":           "\x00\r\n\x00.\x00\r\n.\x00\r\n",
+		"dots":          ".\r\n..\r\n...\r\n.\r\n",
+		"forged":        "text\n.\n+OK\nFrom: forged\n\n.\n-ERR\n.\r+OK\r\n",
+		"no header end": "Subject: x",
+		"8-bit":         strings.Repeat("\xff\xfe\x80", 1000),
+	} {
+		mail := "Subject: " + name + "\r\n\r\n" + body
+		if name == "long header" {
+			mail = body
+		}
+		w.add(name, name, []byte(strings.TrimSuffix(mail, "\r\n")+"\r\n"))
+	}
+	r, err := w.session(t.Context())
+	if err != nil || r.Stored != 7 || r.Deleted != 7 {
+		t.Errorf("got %+v, %v; want 7 stored and deleted", r, err)
 	}
 	w.compare(true)
 }

@@ -28,24 +28,35 @@ type put struct {
 	mail     *contract.PutMail
 	sha      digest
 	octets   int64 // in memory
-	replaces uint64
+	replaces *row
+	hold     bool
 	id       uint64 // of its ledger row, once it's stored; read after finish
 }
 
 func (p *put) stored() bool { return p.id != 0 }
 
-// put makes a put of what was read.
-func (c *content) put(e provider.Entry, replaces *row) *put {
+// first is when its row's mail was there first.
+func (p *put) first(now time.Time) time.Time {
+	if p.replaces != nil && p.replaces.held() {
+		return p.replaces.first
+	}
+	return now
+}
+
+// newPut begins a put with what a listing says.
+func newPut(e provider.Entry, replaces *row) *put {
 	key := uuid.Must(uuid.NewV7()) // it grows with time; it fails only where the system has no random numbers
-	p := &put{
-		sha: c.sha,
-		mail: &contract.PutMail{
-			Key: key[:], Uidl: []byte(e.UIDL), Size: e.Size, HeaderDigest: c.head[:],
-		},
-	}
+	p := &put{replaces: replaces, mail: &contract.PutMail{Key: key[:], Uidl: []byte(e.UIDL), Size: e.Size}}
 	if replaces != nil {
-		p.replaces, p.mail.Replaces = replaces.id, replaces.id
+		p.mail.Replaces = replaces.id
 	}
+	return p
+}
+
+// put makes a put of what was read.
+func (c *content) put(e provider.Entry, replaces *row, hold bool) *put {
+	p := newPut(e, replaces)
+	p.sha, p.hold, p.mail.Hold, p.mail.HeaderDigest, p.mail.BodyDigest = c.sha, hold, hold, c.head[:], c.rest[:]
 	if c.upload != nil {
 		p.mail.Upload = c.upload.id
 	} else {
@@ -54,9 +65,10 @@ func (c *content) put(e provider.Entry, replaces *row) *put {
 	return p
 }
 
-// putter puts mails while further ones are retrieved: what came while one call was under way goes into the next.
+// putter puts a session's mails while further ones are retrieved: what came while one put was under way goes into the
+// next.
 type putter struct {
-	store   Store
+	puts    *contract.Putter
 	account []byte
 	budget  *semaphore.Weighted
 	done    chan struct{}
@@ -70,8 +82,8 @@ type putter struct {
 }
 
 // newPutter starts a putter; finish has to be called.
-func newPutter(ctx context.Context, store Store, account []byte, budget *semaphore.Weighted) *putter {
-	p := &putter{store: store, account: account, budget: budget, done: make(chan struct{})}
+func newPutter(ctx context.Context, puts *contract.Putter, account []byte, budget *semaphore.Weighted) *putter {
+	p := &putter{puts: puts, account: account, budget: budget, done: make(chan struct{})}
 	p.wake = sync.NewCond(&p.mu)
 	go p.run(ctx)
 	return p
@@ -136,8 +148,8 @@ func (p *putter) run(ctx context.Context) {
 	}
 }
 
-// next waits for mails and gives as many as one call takes. One that was uploaded goes alone: a store that
-// forgot it refuses the whole call.
+// next waits for mails and gives as many as one put takes. One that was uploaded goes alone: a store that
+// forgot it refuses the whole put.
 func (p *putter) next() []*put {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,7 +182,7 @@ func (p *putter) call(ctx context.Context, batch []*put) error {
 	var answer *contract.PutResponse
 	for end := time.Now().Add(putPatience); ; {
 		var err error
-		answer, err = contract.Call(ctx, p.store, contract.FetcherService.Put, request)
+		answer, err = p.puts.Put(ctx, request)
 		if err == nil {
 			break
 		}

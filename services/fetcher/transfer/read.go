@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -17,26 +18,30 @@ const firstScratch = 64 << 10 // octets; it grows to contract.MaxPut where mails
 
 // content is a mail as RETR gave it, from its first octet to its last.
 type content struct {
-	sha, head digest
-	body      []byte  // in the session's scratch buffer, good until the next mail; or:
-	upload    *upload // where it's longer than that
+	sha    digest
+	head   digest // of the header
+	rest   digest // of what stands behind it
+	octets uint64
+	body   []byte  // in the session's scratch buffer, good until the next mail; or:
+	upload *upload // where it's longer than that
 }
 
 // read takes a mail in: into the scratch buffer as far as it fits, else to the store chunk by chunk. There
 // is no content where the mail has to stay at the provider this time, for its size or for the store.
 func (s *session) read(ctx context.Context, body *wire.DotReader, e provider.Entry) (*content, error) {
-	var (
-		c      content
-		head   mail.HeaderHasher
-		octets uint64
-		sum    = sha256.New()
-	)
+	var c content
+	whole, rest := sha256.New(), sha256.New()
+	head := mail.HeaderHasher{Rest: rest}
 	if s.scratch == nil {
 		s.scratch = make([]byte, 0, firstScratch)
 	}
 	s.scratch = s.scratch[:0]
+	var text []byte // the mail's beginning, once it isn't in the scratch buffer any more
 	for {
 		if len(s.scratch) == cap(s.scratch) {
+			if c.upload == nil && cap(s.scratch) >= contract.MaxPut {
+				text = bytes.Clone(s.scratch[:firstScratch])
+			}
 			if err := s.makeRoom(ctx, &c); err != nil {
 				c.drop(ctx)
 				return nil, s.skip(body, e, err)
@@ -45,16 +50,18 @@ func (s *session) read(ctx context.Context, body *wire.DotReader, e provider.Ent
 		n, err := body.Read(s.scratch[len(s.scratch):cap(s.scratch)])
 		piece := s.scratch[len(s.scratch) : len(s.scratch)+n]
 		s.scratch = s.scratch[:len(s.scratch)+n]
-		sum.Write(piece)
+		whole.Write(piece)
 		head.Write(piece)
-		octets += uint64(n)
+		c.octets += uint64(n)
 		if err == io.EOF {
 			break
 		}
 		if errors.Is(err, wire.ErrTooLarge) {
 			c.drop(ctx)
-			s.result.TooLarge++
-			return nil, s.broken(body.Drain(int64(s.Limits.Mail)))
+			if text == nil {
+				text = s.scratch
+			}
+			return nil, s.overflow(ctx, body, e, top{given: true, head: head.Sum(), text: text})
 		}
 		if err != nil {
 			c.drop(ctx)
@@ -69,10 +76,20 @@ func (s *session) read(ctx context.Context, body *wire.DotReader, e provider.Ent
 	} else {
 		c.body = s.scratch
 	}
-	s.result.Octets += octets
-	sum.Sum(c.sha[:0])
+	s.result.Octets += c.octets
+	whole.Sum(c.sha[:0])
 	c.head = head.Sum()
+	rest.Sum(c.rest[:0])
 	return &c, ctx.Err()
+}
+
+// overflow leaves a mail at the provider that is over the limit, whatever LIST said. Its notice is on its way before
+// its rest is read, so that a mail without end breaks one session alone.
+func (s *session) overflow(ctx context.Context, body *wire.DotReader, e provider.Entry, t top) error {
+	if err := s.notify(ctx, e, t, max(e.Size, s.Limits.Mail)); err != nil {
+		return err
+	}
+	return s.broken(body.Drain(int64(s.Limits.Mail)))
 }
 
 // makeRoom empties the full scratch buffer into an upload, or makes it larger.

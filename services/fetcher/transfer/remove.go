@@ -11,129 +11,186 @@ import (
 // errLost means that all that a session retrieved got lost on the way: the store restarted meanwhile.
 var errLost = errors.New("the store forgot an upload")
 
-// remove deletes at the provider what is proved to be stored, and ends the session. All rows are in DELE_SENT
-// before the first DELE goes out; only +OK to QUIT makes DELE_ACKED of them.
+// doomed is a mail to be deleted at the provider.
+type doomed struct {
+	number int
+	row    uint64 // in the ledger
+	anew   bool   // it was deleted before, and is listed again
+}
+
+// remove deletes at the provider what is proved to be stored, and ends the session. The ledger is told first: what
+// was found out about doubtful mails, and all rows in DELE_SENT before the first DELE goes out. Only +OK to QUIT makes
+// DELE_ACKED of them.
 func (s *session) remove(ctx context.Context) error {
-	s.unseen = map[string]bool{}
-	for _, e := range s.listing.Mails {
-		if s.at[e.Number] == nil {
-			s.unseen[e.UIDL] = true
-		}
-	}
-	doomed := s.doomed()
-	var ids []uint64
-	for _, m := range doomed {
-		ids = append(ids, m.id())
-	}
+	s.unseen = s.notSeen()
+	marks, freed := s.findings()
+	list := s.doomed()
 	held := s.twins()
-	freed := s.freedRows()
-	request := marks(freed, contract.LedgerState_DELE_ACKED, states(ids, contract.LedgerState_DELE_SENT))
-	if err := s.mark(ctx, request, held); err != nil {
+	if err := s.mark(ctx, append(marks, to(contract.LedgerState_DELE_SENT, rowsOf(list)...)...), held); err != nil {
 		return err
 	}
-	done, err := s.dele(ctx, doomed)
+	s.sizes.count(s.seen)
+	done, err := s.dele(ctx, list)
 	if err != nil {
+		// Without QUIT nothing is deleted (RFC 1939 §6): the next session may find these mails under other names.
+		if err := s.mark(ctx, to(contract.LedgerState_STORED, rowsOf(list)...), nil); err != nil {
+			s.Log.Debug("rows of mails that weren't deleted not marked", "err", err)
+		}
 		return err
 	}
 	if err := s.conn.Quit(); err != nil {
 		var refusal *provider.Refusal
 		if errors.As(err, &refusal) && len(done) == 0 {
+			s.result.Broke = false
 			err = nil // nothing hung on it
 		}
 		return err
 	}
-	if err := s.mark(ctx, states(done, contract.LedgerState_DELE_ACKED), nil); err != nil {
+	s.result.Broke = false
+	if err := s.mark(ctx, to(contract.LedgerState_DELE_ACKED, rowsOf(done)...), nil); err != nil {
 		return err
 	}
 	s.result.Deleted = len(done)
-	progress := s.result.Stored+len(done)+len(held)+len(freed) > 0
-	left := len(s.listing.Mails) - len(done) - s.result.TooLarge - s.refusals
-	s.result.More = progress && left > 0 && s.failed == nil
-	if s.again && !progress {
+	progress := s.result.Stored + len(held) + freed
+	for _, d := range done {
+		if !d.anew {
+			progress++
+		}
+	}
+	s.result.More = progress > 0 && (s.undone > 0 || s.doubled() || s.again) && s.failed == nil
+	if s.again && progress == 0 {
 		s.fail(errLost)
 	}
 	return nil
 }
 
-// id is that of the row that a mail has in the ledger.
-func (m *seen) id() uint64 {
-	if m.known != nil {
-		return m.known.id
+// findings gives what the session found out about mails that were in doubt, or that aren't there any more, and of
+// how many it is that they are gone.
+func (s *session) findings() (marks []*contract.LedgerMark, freed int) {
+	for _, m := range s.seen {
+		switch {
+		case m.release:
+			marks = append(marks, to(contract.LedgerState_STORED, m.known.id)...)
+		case m.put != nil && m.put.hold && m.put.stored() && m.put.replaces != nil && s.hopeless(m.put.replaces):
+			marks = append(marks, to(contract.LedgerState_LEFT, m.put.id)...)
+		case m.known != nil && m.known.acked() && !s.due(m.known.first):
+			marks = append(marks, to(contract.LedgerState_STORED, m.known.id)...)
+		}
 	}
-	return m.put.id
+	for _, r := range s.ledger.rows {
+		if s.absent(r) {
+			freed++
+			marks = append(marks, to(r.goodbye(), r.id)...)
+		}
+	}
+	return marks, freed
+}
+
+// deletable tells whether all numbers that gave these bytes may be deleted: each is known to be a mail of its own
+// that is stored.
+func (s *session) deletable(key digest, group []*seen) bool {
+	for _, r := range s.ledger.byKey[key] {
+		if r.held() && !r.taken && !s.absent(r) {
+			return false // a twin wasn't seen again
+		}
+	}
+	for _, m := range group {
+		switch {
+		case m.twin, m.unsure, m.stays:
+			return false
+		case m.known != nil:
+		case m.put == nil, !m.put.stored():
+			return false
+		case m.fresh && len(group) > 1:
+			return false // known by this one session alone
+		}
+	}
+	return true
 }
 
 // doomed gives the mails to be deleted, in the listing's order.
-func (s *session) doomed() []*seen {
-	verdict := map[digest]bool{}
-	for sha, group := range s.groups {
-		verdict[sha] = s.deletable(sha, group)
+func (s *session) doomed() []doomed {
+	words := map[int]uint64{}
+	for _, k := range s.plan.accepted {
+		words[k.entry.Number] = k.row.id
 	}
-	var doomed []*seen
+	verdict := map[digest]bool{}
+	for key, group := range s.groups {
+		verdict[key] = s.deletable(key, group)
+	}
+	var list []doomed
 	for _, e := range s.listing.Mails {
-		if m := s.at[e.Number]; m != nil && verdict[m.sha] {
-			doomed = append(doomed, m)
+		m := s.at[e.Number]
+		switch row, accepted := words[e.Number]; {
+		case accepted:
+			list = append(list, doomed{number: e.Number, row: row})
+		case m == nil || !verdict[m.key]:
+		case m.known != nil && s.due(m.known.first):
+			list = append(list, doomed{e.Number, m.known.id, m.known.acked()})
+		case m.put != nil && s.due(m.put.first(s.began)):
+			list = append(list, doomed{number: e.Number, row: m.put.id})
 		}
 	}
-	return doomed
+	return list
+}
+
+// doubled tells that numbers gave the same bytes, and another session at once may tell them apart.
+func (s *session) doubled() bool {
+	for _, group := range s.groups {
+		for _, m := range group {
+			if m.twin || len(group) > 1 && m.fresh && !m.stays {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func rowsOf(list []doomed) []uint64 {
+	var ids []uint64
+	for _, d := range list {
+		ids = append(ids, d.row)
+	}
+	return ids
 }
 
 // twins gives the HELD rows to be made.
 func (s *session) twins() []*contract.LedgerRow {
 	var held []*contract.LedgerRow
-	for _, e := range s.listing.Mails {
-		if m := s.at[e.Number]; m != nil && m.twin {
+	for _, m := range s.seen {
+		if m.twin {
 			held = append(held, &contract.LedgerRow{
-				State: contract.LedgerState_HELD, Uidl: []byte(e.UIDL), Size: e.Size, Sha256: m.sha[:], HeaderDigest: m.head[:],
+				State: contract.LedgerState_HELD, Reason: contract.LedgerReason_TWIN, Uidl: []byte(m.entry.UIDL), Size: m.entry.Size,
+				Sha256: m.sha[:], HeaderDigest: m.head[:], BodyDigest: m.rest[:],
 			})
 		}
 	}
 	return held
 }
 
-// freedRows gives the rows whose mails were looked for and aren't there.
-func (s *session) freedRows() []*row {
-	var freed []*row
-	for _, r := range s.ledger.rows {
-		if s.freed(r) {
-			freed = append(freed, r)
-		}
-	}
-	return freed
-}
-
-func states(ids []uint64, to contract.LedgerState) []*contract.LedgerMark {
-	var marks []*contract.LedgerMark
-	for _, id := range ids {
-		marks = append(marks, &contract.LedgerMark{Id: id, State: to})
-	}
-	return marks
-}
-
-// dele marks mails at the provider and gives the rows of those that it answered +OK for; the others are
+// dele marks mails at the provider and gives those that it answered +OK for; the rows of the others are
 // STORED again.
-func (s *session) dele(ctx context.Context, doomed []*seen) ([]uint64, error) {
-	var done, refused []uint64
-	for sent, answered := 0, 0; answered < len(doomed); answered++ {
-		for ; sent < len(doomed) && sent-answered < s.conn.Window(); sent++ {
-			if err := s.conn.SendDele(doomed[sent].entry.Number); err != nil {
+func (s *session) dele(ctx context.Context, list []doomed) ([]doomed, error) {
+	var done, refused []doomed
+	for sent, answered := 0, 0; answered < len(list); answered++ {
+		for ; sent < len(list) && sent-answered < s.conn.Window(); sent++ {
+			if err := s.conn.SendDele(list[sent].number); err != nil {
 				return nil, err
 			}
 		}
-		m := doomed[answered]
+		d := list[answered]
 		err := s.conn.Status()
 		var refusal *provider.Refusal
 		switch {
 		case err == nil:
-			done = append(done, m.id())
+			done = append(done, d)
 		case errors.As(err, &refusal):
 			s.result.Refused = refusal.Words()
-			s.refusals++
-			s.Log.Warn("deletion refused by the provider", "number", m.entry.Number, "err", err)
-			refused = append(refused, m.id())
+			s.Log.Warn("deletion refused by the provider", "number", d.number, "err", err)
+			refused = append(refused, d)
 		default:
 			return nil, err
 		}
 	}
-	return done, s.mark(ctx, states(refused, contract.LedgerState_STORED), nil)
+	return done, s.mark(ctx, to(contract.LedgerState_STORED, rowsOf(refused)...), nil)
 }

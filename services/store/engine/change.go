@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"postroom/services/store/notes"
 )
 
 // change is one row that a note sets or removes.
@@ -55,7 +57,7 @@ func decodeChanges(payload []byte, apply func(change) error) error {
 		}
 		c := change{remove: payload[0] == opRemove, bucket: Bucket(payload[1])}
 		if _, ok := bucketNames[c.bucket]; !ok {
-			return fmt.Errorf("%w: of %v", errChange, c.bucket)
+			return fmt.Errorf("%w: row changes of %v", notes.ErrVersion, c.bucket)
 		}
 		payload = payload[2:]
 		var err error

@@ -22,23 +22,26 @@ func inOneBatch(t *testing.T, db *DB, plans ...func(*Txn) error) []error {
 		return nil
 	})
 	<-held
-	var waiting []*call
+	var waiting []*calls
 	for _, plan := range plans {
 		waiting = append(waiting, db.queue(plan))
 	}
 	close(goOn)
 	errs := []error{}
-	if err := <-first.done; err != nil {
+	<-first.done
+	if err := first.list[0].err; err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range waiting {
-		errs = append(errs, <-c.done)
+		<-c.done
+		errs = append(errs, c.list[0].err)
 	}
 	return errs
 }
 
-func (db *DB) queue(plan func(*Txn) error) *call {
-	c := &call{ctx: context.Background(), plan: func(t *Txn, _ []segment.Location) error { return plan(t) }, done: make(chan error, 1)}
+func (db *DB) queue(plan func(*Txn) error) *calls {
+	one := &Call{Plan: func(t *Txn, _ []segment.Location) error { return plan(t) }}
+	c := &calls{ctx: context.Background(), list: []*Call{one}, done: make(chan struct{})}
 	db.calls <- c
 	return c
 }
@@ -163,5 +166,14 @@ func TestChangesThatAddUpToNothingAreNotNoted(t *testing.T) {
 	mustHold(t, db, 1, 1)
 	if err := db.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Rows of a kind that isn't known are a newer program's: they are not damage.
+func TestChangesOfAnUnknownBucket(t *testing.T) {
+	t.Parallel()
+	note := appendChange(nil, change{bucket: 200, key: []byte("k"), value: []byte("v")})
+	if err := decodeChanges(note, func(change) error { return nil }); !errors.Is(err, notes.ErrVersion) {
+		t.Errorf("got %v, want notes.ErrVersion", err)
 	}
 }

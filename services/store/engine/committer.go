@@ -30,65 +30,74 @@ func (db *DB) run() {
 }
 
 // gather takes what waits, up to a batch's bounds.
-func (db *DB) gather(first *call) []*call {
-	batch := []*call{first}
-	octets := first.octets()
-	for len(batch) < maxBatchCalls && octets < maxBatchOctets {
+func (db *DB) gather(first *calls) *batch {
+	b := &batch{}
+	b.take(first)
+	for len(b.calls) < maxBatchCalls && b.octets < maxBatchOctets {
 		select {
 		case c := <-db.calls:
-			if c.ctx.Err() != nil {
-				c.done <- c.ctx.Err()
-				continue
-			}
-			batch = append(batch, c)
-			octets += c.octets()
+			b.take(c)
 		default:
-			return batch
+			return b
 		}
 	}
-	return batch
+	return b
 }
 
-func (c *call) octets() (n int) {
-	for _, b := range c.bodies {
-		n += len(b.Octets)
+// batch is what one commit is made of.
+type batch struct {
+	waiting []*calls
+	calls   []*Call // of all that wait
+	octets  int     // of bodies
+}
+
+func (b *batch) take(c *calls) {
+	if err := c.ctx.Err(); err != nil {
+		c.refuse(err)
+		return
 	}
-	return n
+	b.waiting = append(b.waiting, c)
+	b.calls = append(b.calls, c.list...)
+	for _, one := range c.list {
+		for _, body := range one.Bodies {
+			b.octets += len(body.Octets)
+		}
+	}
+}
+
+func (b *batch) refuse(err error) {
+	err = fmt.Errorf("%w: %w", contract.ErrUnavailable, err)
+	for _, c := range b.waiting {
+		c.refuse(err)
+	}
 }
 
 // commit makes a batch durable and answers it.
-func (db *DB) commit(batch []*call) {
-	locations, err := db.appendBodies(batch)
+func (db *DB) commit(b *batch) {
+	locations, err := db.appendBodies(b.calls)
 	if err != nil {
-		answerAll(batch, unavailable(err))
+		b.refuse(err)
 		return
 	}
 	tx, err := db.index.Begin(true)
 	if err != nil {
-		answerAll(batch, unavailable(err))
+		b.refuse(err)
 		return
 	}
 	db.changed.clear()
 	t := &Txn{Reader: Reader{tx: tx, changed: &db.changed}, sequence: db.sequence + 1, now: db.cfg.Now()}
 	t.added(locations) // whatever the calls say: they stand in a segment
 	if t.err != nil {
-		answerAll(batch, unavailable(errors.Join(t.err, tx.Rollback())))
+		b.refuse(errors.Join(t.err, tx.Rollback()))
 		return
 	}
-	var failed map[*call]error
-	for _, c := range batch {
-		n := len(c.bodies)
-		err := t.run(c, locations[:n:n])
+	for _, c := range b.calls {
+		n := len(c.Bodies)
+		c.err = t.run(c, locations[:n:n])
 		locations = locations[n:]
-		if err != nil {
-			if failed == nil {
-				failed = make(map[*call]error)
-			}
-			failed[c] = err
-		}
 	}
 	if t.err != nil {
-		answerAll(batch, unavailable(errors.Join(t.err, tx.Rollback())))
+		b.refuse(errors.Join(t.err, tx.Rollback()))
 		return
 	}
 	if !db.changed.any() {
@@ -97,24 +106,24 @@ func (db *DB) commit(batch []*call) {
 		err = db.writeNote(t, tx)
 	}
 	if err != nil {
-		answerAll(batch, unavailable(err))
+		b.refuse(err)
 		return
 	}
 	for _, f := range t.after {
 		f()
 	}
-	for _, c := range batch {
-		c.done <- failed[c]
+	for _, c := range b.waiting {
+		c.end()
 	}
 }
 
 // run plans one call within the batch. Its large bodies are counted whatever it says: they are segments.
-func (t *Txn) run(c *call, locations []segment.Location) error {
+func (t *Txn) run(c *Call, locations []segment.Location) error {
 	shared := len(locations)
-	locations = append(locations, c.large...)
-	t.added(c.large)
+	locations = append(locations, c.Large...)
+	t.added(c.Large)
 	m := t.mark()
-	err := c.plan(t, locations)
+	err := c.Plan(t, locations)
 	if err == nil {
 		err = t.err
 	}
@@ -125,7 +134,7 @@ func (t *Txn) run(c *call, locations []segment.Location) error {
 	for _, l := range locations[:shared] {
 		t.Drop(BodyOf(l))
 	}
-	for _, l := range c.large {
+	for _, l := range c.Large {
 		t.forget(l)
 	}
 	return err
@@ -135,10 +144,10 @@ func (t *Txn) run(c *call, locations []segment.Location) error {
 func (t *Txn) forget(l segment.Location) { t.Delete(Segments, SegmentKey(l.Segment)) }
 
 // appendBodies gives the locations of all bodies of the batch, in its order.
-func (db *DB) appendBodies(batch []*call) ([]segment.Location, error) {
+func (db *DB) appendBodies(batch []*Call) ([]segment.Location, error) {
 	var all []segment.Body
 	for _, c := range batch {
-		all = append(all, c.bodies...)
+		all = append(all, c.Bodies...)
 	}
 	if len(all) == 0 {
 		return nil, nil
@@ -195,13 +204,5 @@ func (db *DB) keepMeta(t *Txn) {
 	}
 	if err := putSequence(t.tx, t.sequence); err != nil {
 		t.fail(err)
-	}
-}
-
-func unavailable(err error) error { return fmt.Errorf("%w: %w", contract.ErrUnavailable, err) }
-
-func answerAll(batch []*call, err error) {
-	for _, c := range batch {
-		c.done <- err
 	}
 }

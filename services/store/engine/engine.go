@@ -43,7 +43,7 @@ type Config struct {
 type DB struct {
 	cfg    Config
 	bodies *segment.Set
-	calls  chan *call
+	calls  chan *calls
 	done   chan struct{} // closed when the committer has ended
 	stop   chan struct{}
 	unlock func() error
@@ -62,13 +62,33 @@ type DB struct {
 	Damage []string
 }
 
-// call is one commit that waits.
-type call struct {
-	ctx    context.Context
-	bodies []segment.Body
-	large  []segment.Location
-	plan   func(*Txn, []segment.Location) error
-	done   chan error
+// Call is what a commit is asked for: to append bodies and to make the row changes that Plan asks for.
+type Call struct {
+	Bodies []segment.Body
+	Large  []segment.Location // which uploads have made
+	// Plan gets the bodies' locations, then Large. It may run within a batch of other calls; its error takes its own
+	// changes back. What it leaves unnamed it drops.
+	Plan func(*Txn, []segment.Location) error
+
+	err error
+}
+
+// calls wait for one commit together.
+type calls struct {
+	ctx  context.Context
+	list []*Call
+	done chan struct{}
+}
+
+// end answers them.
+func (c *calls) end() { close(c.done) }
+
+// refuse answers all of them by err.
+func (c *calls) refuse(err error) {
+	for _, one := range c.list {
+		one.err = err
+	}
+	c.end()
 }
 
 // Bounds of one batch.
@@ -85,35 +105,46 @@ func (db *DB) View(read func(*Reader) error) error {
 	return db.index.View(func(tx *bbolt.Tx) error { return read(&Reader{tx: tx}) })
 }
 
-// Commit appends bodies and makes the row changes that plan asks for durable, all or nothing, and returns when
-// readers see them. plan gets the bodies' locations, then large, which an upload has made; it may run within a
-// batch of others, and its error takes its own changes back and is returned. What plan leaves unnamed it drops.
+// Commit makes what c asks for durable, all or nothing, and returns when readers see it. The error is the plan's, or
 // contract.ErrUnavailable: not durable; the same call may be made again.
-func (db *DB) Commit(ctx context.Context, bodies []segment.Body, large []segment.Location, plan func(*Txn, []segment.Location) error) error {
-	c := &call{ctx: ctx, bodies: bodies, large: large, plan: plan, done: make(chan error, 1)}
+func (db *DB) Commit(ctx context.Context, c *Call) error { return db.CommitAll(ctx, []*Call{c})[0] }
+
+// CommitAll is a Commit for each of several calls, all in one batch. It gives the error of each.
+func (db *DB) CommitAll(ctx context.Context, list []*Call) []error {
+	c := &calls{ctx: ctx, list: list, done: make(chan struct{})}
+	errs := make([]error, len(list))
+	all := func(err error) []error {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	stops := fmt.Errorf("%w: the store stops", contract.ErrUnavailable)
 	select {
 	case db.calls <- c:
 	case <-ctx.Done():
-		return ctx.Err()
+		return all(ctx.Err())
 	case <-db.stop:
-		return fmt.Errorf("%w: the store stops", contract.ErrUnavailable)
+		return all(stops)
 	}
 	select {
-	case err := <-c.done:
-		return err
+	case <-c.done:
 	case <-db.done:
 		select {
-		case err := <-c.done:
-			return err
+		case <-c.done:
 		default:
-			return fmt.Errorf("%w: the store stops", contract.ErrUnavailable)
+			return all(stops)
 		}
 	}
+	for i, one := range list {
+		errs[i] = one.err
+	}
+	return errs
 }
 
 // Update is Commit without bodies.
 func (db *DB) Update(ctx context.Context, plan func(*Txn) error) error {
-	return db.Commit(ctx, nil, nil, func(t *Txn, _ []segment.Location) error { return plan(t) })
+	return db.Commit(ctx, &Call{Plan: func(t *Txn, _ []segment.Location) error { return plan(t) }})
 }
 
 // Ping returns when the committer has answered everything that came before.

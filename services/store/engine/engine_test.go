@@ -37,11 +37,13 @@ func key(i int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(i)) }
 // put stores a body and a row that names it.
 func put(db *DB, i int) error {
 	body := fmt.Appendf(nil, "body %d\r\n", i)
-	return db.Commit(context.Background(), []segment.Body{segment.NewBody(segment.Received, account, time.Now(), body)}, nil,
-		func(t *Txn, l []segment.Location) error {
+	return db.Commit(context.Background(), &Call{
+		Bodies: []segment.Body{segment.NewBody(segment.Received, account, time.Now(), body)},
+		Plan: func(t *Txn, l []segment.Location) error {
 			t.Save(In, key(i), &rows.Message{Account: account[:], Body: BodyOf(l[0])})
 			return nil
-		})
+		},
+	})
 }
 
 // holds tells whether the row is there, and fails when it names another body than its own.

@@ -44,7 +44,7 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.CheckpointAfter == 0 {
 		cfg.CheckpointAfter = 64 << 20
 	}
-	db := &DB{cfg: cfg, calls: make(chan *call, maxBatchCalls), done: make(chan struct{}), stop: make(chan struct{})}
+	db := &DB{cfg: cfg, calls: make(chan *calls, maxBatchCalls), done: make(chan struct{}), stop: make(chan struct{})}
 	// The folder's group is those who read bodies by (segment, offset, length); all else is the store's alone.
 	if err := errors.Join(makeDir(cfg.Dir, 0o710), makeDir(db.path(bodiesDir), 0o750), makeDir(db.path(notesDir), 0o700)); err != nil {
 		return nil, err

@@ -39,8 +39,10 @@ type Account struct {
 	Paused         bool                   `protobuf:"varint,12,opt,name=paused,proto3" json:"paused,omitempty"`
 	Refused        bool                   `protobuf:"varint,13,opt,name=refused,proto3" json:"refused,omitempty"`
 	ProviderText   string                 `protobuf:"bytes,14,opt,name=provider_text,json=providerText,proto3" json:"provider_text,omitempty"`
-	Fetching       bool                   `protobuf:"varint,15,opt,name=fetching,proto3" json:"fetching,omitempty"` // a fetch began and has not ended
-	Misfits        uint32                 `protobuf:"varint,16,opt,name=misfits,proto3" json:"misfits,omitempty"`   // mails in a row that came the same twice, and with another length than LIST said
+	Fetching       bool                   `protobuf:"varint,15,opt,name=fetching,proto3" json:"fetching,omitempty"`  // a fetch began and has not ended
+	Asked          bool                   `protobuf:"varint,50,opt,name=asked,proto3" json:"asked,omitempty"`        // wanted by the owner
+	Misfits        uint32                 `protobuf:"varint,16,opt,name=misfits,proto3" json:"misfits,omitempty"`    // mails in a row that came the same twice, and with another length than LIST said
+	Retrieved      string                 `protobuf:"bytes,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"` // as in the settings file; empty: what stands there
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -180,11 +182,25 @@ func (x *Account) GetFetching() bool {
 	return false
 }
 
+func (x *Account) GetAsked() bool {
+	if x != nil {
+		return x.Asked
+	}
+	return false
+}
+
 func (x *Account) GetMisfits() uint32 {
 	if x != nil {
 		return x.Misfits
 	}
 	return 0
+}
+
+func (x *Account) GetRetrieved() string {
+	if x != nil {
+		return x.Retrieved
+	}
+	return ""
 }
 
 type User struct {
@@ -352,6 +368,7 @@ type Message struct {
 	Left          int64                  `protobuf:"varint,8,opt,name=left,proto3" json:"left,omitempty"`              // when it left the Out Queue
 	Damaged       bool                   `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`        // its bytes did not fit their CRC-32C: held back
 	Incomplete    bool                   `protobuf:"varint,10,opt,name=incomplete,proto3" json:"incomplete,omitempty"` // the longest of what a provider gave, each time other bytes
+	Retrieved     int64                  `protobuf:"varint,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"`   // first, and whole, of an Out Queue; see unknownTime
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -456,6 +473,13 @@ func (x *Message) GetIncomplete() bool {
 	return false
 }
 
+func (x *Message) GetRetrieved() int64 {
+	if x != nil {
+		return x.Retrieved
+	}
+	return 0
+}
+
 type Ledger struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	State        uint32                 `protobuf:"varint,1,opt,name=state,proto3" json:"state,omitempty"` // contract.LedgerState
@@ -471,6 +495,8 @@ type Ledger struct {
 	Octets        uint64   `protobuf:"varint,9,opt,name=octets,proto3" json:"octets,omitempty"`
 	Versions      [][]byte `protobuf:"bytes,10,rep,name=versions,proto3" json:"versions,omitempty"`
 	Accepted      bool     `protobuf:"varint,11,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	BodyDigest    []byte   `protobuf:"bytes,12,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"`
+	Limit         uint64   `protobuf:"varint,13,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,6 +606,20 @@ func (x *Ledger) GetAccepted() bool {
 		return x.Accepted
 	}
 	return false
+}
+
+func (x *Ledger) GetBodyDigest() []byte {
+	if x != nil {
+		return x.BodyDigest
+	}
+	return nil
+}
+
+func (x *Ledger) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
 }
 
 // Put is the answer to a put, kept for its repetition.
@@ -901,7 +941,7 @@ var File_rows_proto protoreflect.FileDescriptor
 const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"rows.proto\x12\x0epostroom.store\"\xc1\x03\n" +
+	"rows.proto\x12\x0epostroom.store\"\xf5\x03\n" +
 	"\aAccount\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -920,8 +960,10 @@ const file_rows_proto_rawDesc = "" +
 	"\x06paused\x18\f \x01(\bR\x06paused\x12\x18\n" +
 	"\arefused\x18\r \x01(\bR\arefused\x12#\n" +
 	"\rprovider_text\x18\x0e \x01(\tR\fproviderText\x12\x1a\n" +
-	"\bfetching\x18\x0f \x01(\bR\bfetching\x12\x18\n" +
-	"\amisfits\x18\x10 \x01(\rR\amisfits\"p\n" +
+	"\bfetching\x18\x0f \x01(\bR\bfetching\x12\x14\n" +
+	"\x05asked\x182 \x01(\bR\x05asked\x12\x18\n" +
+	"\amisfits\x18\x10 \x01(\rR\amisfits\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\tR\tretrieved\"p\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\x12\x1c\n" +
@@ -933,7 +975,7 @@ const file_rows_proto_rawDesc = "" +
 	"\x06length\x18\x03 \x01(\x04R\x06length\x12\x16\n" +
 	"\x06crc32c\x18\x04 \x01(\rR\x06crc32c\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12\x19\n" +
-	"\bopen_end\x18\x06 \x01(\bR\aopenEnd\"\x95\x02\n" +
+	"\bopen_end\x18\x06 \x01(\bR\aopenEnd\"\xb3\x02\n" +
 	"\aMessage\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12(\n" +
 	"\x04body\x18\x02 \x01(\v2\x14.postroom.store.BodyR\x04body\x12\x1a\n" +
@@ -947,7 +989,8 @@ const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"incomplete\x18\n" +
 	" \x01(\bR\n" +
-	"incomplete\"\x9b\x02\n" +
+	"incomplete\x12\x1c\n" +
+	"\tretrieved\x18< \x01(\x03R\tretrieved\"\xd2\x02\n" +
 	"\x06Ledger\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12\x12\n" +
 	"\x04uidl\x18\x02 \x01(\fR\x04uidl\x12\x12\n" +
@@ -960,7 +1003,10 @@ const file_rows_proto_rawDesc = "" +
 	"\x06octets\x18\t \x01(\x04R\x06octets\x12\x1a\n" +
 	"\bversions\x18\n" +
 	" \x03(\fR\bversions\x12\x1a\n" +
-	"\baccepted\x18\v \x01(\bR\baccepted\"A\n" +
+	"\baccepted\x18\v \x01(\bR\baccepted\x12\x1f\n" +
+	"\vbody_digest\x18\f \x01(\fR\n" +
+	"bodyDigest\x12\x14\n" +
+	"\x05limit\x18\r \x01(\x04R\x05limit\"A\n" +
 	"\x03Put\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\fR\x06sha256\x12\x12\n" +

@@ -1,12 +1,9 @@
 package fakestore
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"postroom/services/contract"
 
@@ -60,9 +57,16 @@ func (s *Store) BeginFetch(_ context.Context, r *contract.BeginFetchRequest) (*c
 	if err != nil {
 		return nil, err
 	}
-	a.fetch.LastFetch, a.fetch.Wanted = timestamppb.Now(), false
+	if s.BeginFault != nil {
+		if err := s.BeginFault(); err != nil {
+			return nil, err
+		}
+	}
+	a.fetch.LastFetch, a.fetch.Wanted, a.fetch.Asked = timestamppb.Now(), false, false
 	s.changed(a)
-	return a.login, nil
+	answer := proto.Clone(a.login).(*contract.BeginFetchResponse)
+	answer.ClockGood = true
+	return answer, nil
 }
 
 func (s *Store) EndFetch(_ context.Context, r *contract.EndFetchRequest) (*contract.EndFetchResponse, error) {
@@ -72,7 +76,7 @@ func (s *Store) EndFetch(_ context.Context, r *contract.EndFetchRequest) (*contr
 	if err != nil {
 		return nil, err
 	}
-	a.fetch.Refused = r.Refused
+	a.fetch.Refused, a.login.Misfits = r.Refused, r.Misfits
 	s.fetches = append(s.fetches, r)
 	s.changed(a)
 	return &contract.EndFetchResponse{}, nil
@@ -97,67 +101,6 @@ func (s *Store) ListLedger(_ context.Context, r *contract.ListLedgerRequest) (*c
 		answer.Rows = append(answer.Rows, proto.Clone(row).(*contract.LedgerRow))
 	}
 	return answer, nil
-}
-
-func (s *Store) Put(_ context.Context, r *contract.PutRequest) (*contract.PutResponse, error) {
-	s.mu.Lock()
-	fault := s.PutFault
-	s.mu.Unlock()
-	if fault != nil {
-		if err := fault(r); err != nil {
-			return nil, err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, err := s.account(r.Account)
-	if err != nil {
-		return nil, err
-	}
-	octets := 0
-	for _, m := range r.Mails {
-		octets += len(m.Body)
-		switch {
-		case len(m.Key) != 16:
-			return nil, s.problem("put with a key of %d octets", len(m.Key))
-		case s.answers[string(m.Key)] != nil:
-		case m.Upload != 0 && s.uploads[m.Upload] == nil:
-			return nil, fmt.Errorf("upload %d: %w", m.Upload, contract.ErrNotFound)
-		case m.Replaces != 0 && !slices.ContainsFunc(a.rows, func(row *contract.LedgerRow) bool {
-			return row.Id == m.Replaces && row.State == contract.LedgerState_HELD
-		}):
-			return nil, s.problem("put replaces row %d, which isn't HELD", m.Replaces)
-		}
-	}
-	if octets > contract.MaxPut {
-		return nil, s.problem("put of %d octets", octets)
-	}
-	answer := &contract.PutResponse{}
-	for _, m := range r.Mails {
-		answer.Results = append(answer.Results, s.put(a, m))
-	}
-	return answer, nil
-}
-
-func (s *Store) put(a *Account, m *contract.PutMail) *contract.PutResult {
-	if known := s.answers[string(m.Key)]; known != nil {
-		return known
-	}
-	body := bytes.Clone(m.Body)
-	if m.Upload != 0 {
-		body = s.uploads[m.Upload].octets
-		delete(s.uploads, m.Upload)
-	}
-	a.rows = slices.DeleteFunc(a.rows, func(row *contract.LedgerRow) bool { return row.Id == m.Replaces })
-	sum := sha256.Sum256(body)
-	s.next++
-	a.bodies = append(a.bodies, body)
-	a.rows = append(a.rows, &contract.LedgerRow{
-		Id: s.next, State: contract.LedgerState_STORED, Uidl: m.Uidl, Size: m.Size, Sha256: sum[:], HeaderDigest: m.HeaderDigest,
-	})
-	result := &contract.PutResult{Id: s.next, Sha256: sum[:]}
-	s.answers[string(m.Key)] = result
-	return result
 }
 
 func (s *Store) BeginUpload(_ context.Context, r *contract.BeginUploadRequest) (*contract.BeginUploadResponse, error) {
@@ -189,35 +132,6 @@ func (s *Store) AbortUpload(_ context.Context, r *contract.AbortUploadRequest) (
 	defer s.mu.Unlock()
 	delete(s.uploads, r.Upload)
 	return &contract.AbortUploadResponse{}, nil
-}
-
-func (s *Store) MarkLedger(_ context.Context, r *contract.MarkLedgerRequest) (*contract.MarkLedgerResponse, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, err := s.account(r.Account)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range r.Marks {
-		i := slices.IndexFunc(a.rows, func(row *contract.LedgerRow) bool { return row.Id == m.Id })
-		if i < 0 {
-			return nil, s.problem("mark of row %d, which isn't there", m.Id)
-		}
-		held, remove := a.rows[i].State == contract.LedgerState_HELD, m.State == contract.LedgerState_LEDGER_UNSPECIFIED
-		if held != remove || m.State == contract.LedgerState_HELD {
-			return nil, s.problem("row %d goes from %v to %v", m.Id, a.rows[i].State, m.State)
-		}
-		a.rows[i].State = m.State
-		if remove {
-			a.rows = slices.Delete(a.rows, i, i+1)
-		}
-	}
-	for _, row := range r.Held {
-		s.next++
-		row.Id, row.State = s.next, contract.LedgerState_HELD
-		a.rows = append(a.rows, row)
-	}
-	return &contract.MarkLedgerResponse{}, nil
 }
 
 func (s *Store) Watch(ctx context.Context, r *contract.WatchRequest, stream contract.Common_WatchServer) error {

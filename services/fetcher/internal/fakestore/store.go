@@ -3,6 +3,7 @@
 package fakestore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -12,8 +13,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"postroom/services/contract"
+	"postroom/services/mail"
 	"postroom/services/settings"
 
 	"google.golang.org/protobuf/proto"
@@ -24,6 +27,8 @@ import (
 type Store struct {
 	// PutFault is asked before each Put; an error is answered, and nothing stored. It may be nil.
 	PutFault func(*contract.PutRequest) error
+	// BeginFault is asked before each fetch begins; an error is answered, and nothing noted. It may be nil.
+	BeginFault func() error
 	// Forget makes every upload unknown at its end, as a restart of the store does.
 	Forget bool
 
@@ -55,7 +60,14 @@ type Account struct {
 	login    *contract.BeginFetchResponse
 	revision uint64
 	rows     []*contract.LedgerRow
-	bodies   [][]byte
+	in       []Message
+	held     map[uint64][]byte // what is held for its size, by row
+}
+
+// Message is what entered the In Queue.
+type Message struct {
+	Body               []byte
+	Incomplete, Notice bool
 }
 
 type upload struct{ octets []byte }
@@ -107,6 +119,7 @@ func (s *Store) AddAccount(name, login, host, password string) []byte {
 	s.accounts[string(id)] = &Account{
 		fetch: &contract.FetchAccount{Id: id, Name: name, Host: host},
 		login: &contract.BeginFetchResponse{Login: login, Host: host, Password: password},
+		held:  map[uint64][]byte{},
 	}
 	s.changed(s.accounts[string(id)])
 	return id
@@ -134,15 +147,42 @@ func (s *Store) SetSettings(toml string) {
 	s.look(contract.Topic_TOPIC_SETTINGS)
 }
 
-// AddRow adds a row to the ledger of an account; its id is given.
-func (s *Store) AddRow(id []byte, row *contract.LedgerRow) uint64 {
+// AddRow adds a row to the ledger of an account, and the body of a mail that it holds for its size; its id is given.
+func (s *Store) AddRow(id []byte, row *contract.LedgerRow, held []byte) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next++
 	row.Id = s.next
+	if row.First == nil {
+		row.First = timestamppb.Now()
+	}
+	if row.Changed == nil {
+		row.Changed = row.First
+	}
 	a := s.accounts[string(id)]
 	a.rows = append(a.rows, row)
+	if held != nil {
+		a.held[row.Id] = held
+	}
 	return row.Id
+}
+
+// Age makes an account's rows older.
+func (s *Store) Age(id []byte, by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.accounts[string(id)].rows {
+		r.First, r.Changed = timestamppb.New(r.First.AsTime().Add(-by)), timestamppb.New(r.Changed.AsTime().Add(-by))
+	}
+}
+
+// Accept is the owner's word for all that was let through as incomplete.
+func (s *Store) Accept(id []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.accounts[string(id)].rows {
+		r.Accepted = r.Accepted || r.State == contract.LedgerState_LEFT && r.Reason == contract.LedgerReason_SIZE
+	}
 }
 
 // Rows gives the ledger of an account.
@@ -156,23 +196,40 @@ func (s *Store) Rows(id []byte) []*contract.LedgerRow {
 	return rows
 }
 
-// Bodies gives what was put for an account, in order.
-func (s *Store) Bodies(id []byte) [][]byte {
+// Messages gives what entered the In Queue of an account, in order.
+func (s *Store) Messages(id []byte) []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.accounts[string(id)].bodies)
+	return slices.Clone(s.accounts[string(id)].in)
 }
 
-// Has tells whether the ledger of an account has a mail of these bytes that is stored, or was.
-func (s *Store) Has(id []byte, sum [32]byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.accounts[string(id)].rows {
-		if r.State != contract.LedgerState_HELD && string(r.Sha256) == string(sum[:]) {
-			return true
-		}
+// Bodies gives the bodies of these.
+func (s *Store) Bodies(id []byte) [][]byte {
+	var bodies [][]byte
+	for _, m := range s.Messages(id) {
+		bodies = append(bodies, m.Body)
 	}
-	return false
+	return bodies
+}
+
+// Has tells whether the ledger of an account says that a mail of these bytes is stored, or one that differs in the fields
+// alone that providers change.
+func (s *Store) Has(id []byte, body []byte) bool {
+	sum, digests := sha256.Sum256(body), Digests(body)
+	return slices.ContainsFunc(s.Rows(id), func(r *contract.LedgerRow) bool {
+		same := bytes.Equal(r.Sha256, sum[:]) || bytes.Equal(r.HeaderDigest, digests.Header[:]) && bytes.Equal(r.BodyDigest, digests.Body[:])
+		return same && r.State != contract.LedgerState_HELD && r.Reason == 0
+	})
+}
+
+// Digests gives a mail's header digest and that of the rest.
+func Digests(body []byte) (d struct{ Header, Body mail.Digest }) {
+	rest := sha256.New()
+	h := mail.HeaderHasher{Rest: rest}
+	h.Write(body)
+	d.Header = h.Sum()
+	rest.Sum(d.Body[:0])
+	return d
 }
 
 // Fetches gives the ends of all fetches.

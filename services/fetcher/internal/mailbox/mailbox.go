@@ -29,6 +29,8 @@ type Server struct {
 	// Set once.
 	Pipelining, NoTop, NoUIDL bool
 
+	// Capa are more lines of the answer to CAPA.
+	Capa []string
 	// PassReply is what PASS is answered with instead of being checked, where it isn't "".
 	PassReply string
 	// CutAfter gives how many octets the next connection lasts; below 0: it lasts. It may be nil.
@@ -184,7 +186,7 @@ func (x *session) command(word, rest string) bool {
 	}
 	switch word {
 	case "CAPA":
-		capa := []string{"+OK", "USER"}
+		capa := append([]string{"+OK", "USER"}, x.Capa...)
 		if x.Pipelining {
 			capa = append(capa, "PIPELINING")
 		}

@@ -2,7 +2,7 @@
 // real provider can't be asked for.
 //
 //	C: text     the client sends this line; a * at its end stands for anything
-//	S: text     the provider sends this line; {name} in it is the octets of that file
+//	S: text     the provider sends this line; {name} in it is the octets of that file, {x*9} nine times x
 //	S< file     the provider sends the file, dot-stuffed, and the final dot
 //	S^ file     the same with the file's header alone, as for TOP n 0
 //	S" text"    the provider sends these octets, written as in Go
@@ -156,7 +156,12 @@ var size = regexp.MustCompile(`\{[^}]+\}`)
 
 func (s *play) sizes(text string) string {
 	return size.ReplaceAllStringFunc(text, func(name string) string {
-		return strconv.Itoa(len(s.Files[name[1:len(name)-1]]))
+		name = name[1 : len(name)-1]
+		if what, times, ok := strings.Cut(name, "*"); ok {
+			n, _ := strconv.Atoi(times)
+			return strings.Repeat(what, n)
+		}
+		return strconv.Itoa(len(s.Files[name]))
 	})
 }
 

@@ -1,0 +1,118 @@
+package pop3
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxCounts = 10_000 // of each generation; a count and its key have 48 octets
+	maxDelay  = 5      // seconds that a refusal is put off, one more for each failure before
+)
+
+var errTooOften = &refusal{code: codeTemp, text: "too many logins failed: wait a minute, then try again"}
+
+// failures counts logins that failed: by where they came from, and by the account that they were to. Where an account was
+// lately logged in to from, it has a count of its own, for that place alone: so neither a neighbour's client with an
+// old password nor somebody who guesses from elsewhere keeps its user out.
+//
+// Each count runs down by the limit in a minute. Memory is bounded: when the young generation is full, it
+// becomes the old one, and what the old one had is forgotten unless it was used since. Names are kept as hashes.
+// The zero value is ready.
+type failures struct {
+	mu         sync.Mutex
+	seed       maphash.Seed
+	young, old map[uint64]count
+}
+
+type count struct {
+	level float64 // failures that are not run down yet
+	at    time.Time
+	good  bool // of a place and an account: a login was accepted
+}
+
+// attempt is what is known of a login before it is tried.
+type attempt struct {
+	keys  [2]uint64 // whose counts a failure adds to; the second may be 0
+	pair  uint64    // of place and account
+	level float64   // the higher of the counts
+}
+
+// allows tells whether one more may be tried under a limit.
+func (a attempt) allows(limit int) bool { return limit == 0 || a.level+1 <= float64(limit) }
+
+// delay is how much later a refusal is told.
+func (a attempt) delay(limit int) time.Duration {
+	if limit == 0 {
+		return 0
+	}
+	return time.Duration(min(a.level, maxDelay) * float64(time.Second))
+}
+
+// look gives what is known of a login.
+func (f *failures) look(from netip.Prefix, name string, limit int, now time.Time) attempt {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.young == nil {
+		f.seed, f.young = maphash.MakeSeed(), make(map[uint64]count)
+	}
+	name = strings.ToLower(name) // as the provider's host, and most logins, know no case
+	place, account := maphash.Comparable(f.seed, from), maphash.String(f.seed, name)
+	a := attempt{pair: maphash.Comparable(f.seed, [2]uint64{place, account})}
+	if f.get(a.pair).good {
+		a.keys[0] = a.pair
+	} else {
+		a.keys = [2]uint64{place, account}
+	}
+	for _, key := range a.keys {
+		a.level = max(a.level, f.get(key).now(limit, now).level)
+	}
+	return a
+}
+
+// failed counts a login that was refused.
+func (f *failures) failed(a attempt, limit int, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, key := range a.keys {
+		if key == 0 {
+			continue
+		}
+		c := f.get(key).now(limit, now)
+		c.level = min(c.level+1, float64(limit))
+		f.put(key, c)
+	}
+}
+
+// accepted keeps where an account was logged in to from.
+func (f *failures) accepted(a attempt, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put(a.pair, count{at: now, good: true})
+}
+
+func (c count) now(limit int, now time.Time) count {
+	c.level = max(0, c.level-now.Sub(c.at).Minutes()*float64(limit))
+	c.at = now
+	return c
+}
+
+// get is called with mu held.
+func (f *failures) get(key uint64) count {
+	c, ok := f.young[key]
+	if !ok {
+		c = f.old[key]
+	}
+	return c
+}
+
+// put is called with mu held.
+func (f *failures) put(key uint64, c count) {
+	if _, ok := f.young[key]; !ok && len(f.young) >= maxCounts {
+		f.old, f.young = f.young, make(map[uint64]count)
+	}
+	f.young[key] = c
+}
