@@ -261,7 +261,8 @@ func (f *fetchBench) fetch(ctx context.Context, c fetchCase, round int) error {
 		t, err = f.byPeer(ctx, c, user)
 	}
 	if err != nil && ctx.Err() == nil && c.who != boxFetches {
-		// getmail gives up at times on a busy machine. The others' figures stand without it.
+		// getmail6 starts a process for each mail, and gives up when it has missed the end of one. The others' figures
+		// stand without it.
 		fmt.Fprintf(os.Stderr, "bench: fetch: round %d of %s over %v doesn't count: %v\n", round, c.who, c.way, err)
 		return nil
 	}
