@@ -127,12 +127,12 @@ func letter(n int) []byte {
 func TestPollFetches(t *testing.T) {
 	t.Parallel()
 	server := &mailbox.Server{Pipelining: true}
-	for n := range 1203 {
+	for n := range 2403 {
 		server.Add(&mailbox.Mail{UIDL: fmt.Sprint(n), Body: letter(n)})
 	}
 	r := start(t, server, "p", nil)
 	r.store.Poll(r.account)
-	for n := 1; n <= 3; n++ { // 500 a session
+	for n := 1; n <= 3; n++ { // 1000 a session
 		end := r.fetched(t, n)
 		if !end.Succeeded || end.ProviderText != "" || end.Refused {
 			t.Errorf("fetch %d: %v", n, end)
@@ -142,12 +142,12 @@ func TestPollFetches(t *testing.T) {
 		t.Errorf("%d mails are left at the provider, want none", server.Len())
 	}
 	bodies := r.store.Bodies(r.account)
-	if len(bodies) != 1203 || !bytes.Equal(bodies[700], letter(700)) {
+	if len(bodies) != 2403 || !bytes.Equal(bodies[700], letter(700)) {
 		t.Errorf("%d bodies", len(bodies))
 	}
 	server.Add(&mailbox.Mail{UIDL: "new", Body: letter(5000)})
 	r.store.Poll(r.account)
-	if end := r.fetched(t, 4); !end.Succeeded || len(r.store.Bodies(r.account)) != 1204 || server.Len() != 0 {
+	if end := r.fetched(t, 4); !end.Succeeded || len(r.store.Bodies(r.account)) != 2404 || server.Len() != 0 {
 		t.Errorf("second poll: %v", end)
 	}
 	if logins, atOnce := server.Sessions(); logins != 4 || atOnce != 1 {

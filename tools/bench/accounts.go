@@ -36,14 +36,17 @@ type accountBench struct {
 	provider *fastProvider
 }
 
-const accountHost = "accounts.example.org"
+// accountHosts is how many providers the accounts are spread over, all of them one: fetches at one host are limited.
+const accountHosts = 8
+
+func accountHost(n int) string { return fmt.Sprintf("accounts%d.example.org", n%accountHosts) }
 
 func (b *accountBench) start(ctx context.Context) (*hostedBox, error) {
 	return startBox(ctx, b.config, filepath.Join(b.dir, "box"), b.settings("0s"))
 }
 
 func (b *accountBench) settings(schedule string) string {
-	return fmt.Sprintf(`
+	text := fmt.Sprintf(`
 [pop3]
 listen = ["127.0.0.1:0"]
 listen_tls = ["127.0.0.1:0"]
@@ -54,13 +57,11 @@ schedule = %q
 
 [console]
 listen = ["127.0.0.1:0"]
-
-[[provider]]
-host = %q
-address = %q
-tls = "none"
-min_interval = "0s"
-`, schedule, accountHost, b.provider.addr())
+`, schedule)
+	for n := range accountHosts {
+		text += fmt.Sprintf("\n[[provider]]\nhost = %q\naddress = %q\ntls = \"none\"\nmin_interval = \"0s\"\n", accountHost(n), b.provider.addr())
+	}
+	return text
 }
 
 func (b *accountBench) row(t table, what, figure string) error {
@@ -88,7 +89,7 @@ func (b *accountBench) enrolAll(ctx context.Context, t table) (err error) {
 	began := time.Now()
 	for n := range b.accounts {
 		polls.Go(func() error {
-			c, err := dialWith(make([]byte, loginBuffer), box.plain, fmt.Sprintf("user%d@%s", n, accountHost), retrPassword, true)
+			c, err := dialWith(make([]byte, loginBuffer), box.plain, fmt.Sprintf("user%d@%s", n, accountHost(n)), retrPassword, true)
 			if err != nil {
 				return err
 			}

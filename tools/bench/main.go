@@ -50,6 +50,7 @@ type config struct {
 	sessions  int       // that idle
 	accounts  int       // that are known
 	storeRows int       // in the store
+	polls     int       // with same-poll delivery
 }
 
 // environment is what services are started with.
@@ -76,12 +77,12 @@ func bench() int {
 	flag.Parse()
 	cfg := config{
 		rounds: 9, turn: time.Second, small: 1000, large: 32, put: writers,
-		mails: 1000, fetches: 3, sessions: 1000, accounts: 10_000, storeRows: 1_000_000,
+		mails: 1000, fetches: 3, sessions: 1000, accounts: 10_000, storeRows: 1_000_000, polls: 500,
 	}
 	if *short {
 		cfg = config{
 			rounds: 3, turn: 250 * time.Millisecond, small: 100, large: 4, put: writers,
-			mails: 100, fetches: 1, sessions: 100, accounts: 500, storeRows: 30_000,
+			mails: 100, fetches: 1, sessions: 100, accounts: 500, storeRows: 30_000, polls: 50,
 		}
 	}
 	cfg.delays, cfg.peers = delays, strings.Split(*peers, ",")
@@ -142,6 +143,7 @@ var benches = []struct {
 	{"sessions", benchSessions},
 	{"accounts", benchAccounts},
 	{"rows", benchRows},
+	{"samepoll", benchSamePoll},
 }
 
 func names() (list []string) {

@@ -27,8 +27,8 @@ type rowStore struct {
 
 	pop3      *contract.Client[contract.Pop3Client]
 	fetcher   *contract.Client[contract.FetcherService]
-	putter    *contract.Putter
 	validator *contract.Client[contract.ValidatorClient]
+	puts      *contract.Putter
 }
 
 var rowCallers = []string{"pop3", "fetcher", "validator"}
@@ -55,7 +55,7 @@ func newRowStore(dir string) (s *rowStore, err error) {
 	}
 	s.pop3 = contract.NewClient(s.socket("pop3"), contract.NewPop3Client)
 	s.fetcher = contract.NewClient(s.socket("fetcher"), contract.NewFetcherClient)
-	s.putter = contract.NewPutter(s.fetcher)
+	s.puts = contract.NewPutter(s.fetcher)
 	s.validator = contract.NewClient(s.socket("validator"), contract.NewValidatorClient)
 	return s, nil
 }

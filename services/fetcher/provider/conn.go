@@ -24,8 +24,8 @@ const (
 	maxCapa    = 100       // lines of CAPA's reply
 
 	// pipelined is how many commands may wait for their answers, where the provider offers it: all of
-	// them, 2 KiB, fit into the provider's receive buffer, so nobody waits for a peer that waits for him.
-	pipelined = 128
+	// them, 3 KiB, fit into the provider's receive buffer, so nobody waits for a peer that waits for him.
+	pipelined = 256
 )
 
 // ErrProtocol means that the provider doesn't speak POP3 as far as it matters here.

@@ -10,7 +10,7 @@ import (
 
 // Limits bound one session. Zero means the default of each.
 type Limits struct {
-	Mails  int           // that are retrieved, and that are looked at by TOP, each; default 500
+	Mails  int           // that are retrieved, and that are looked at by TOP, each; default 1000
 	Octets uint64        // that are retrieved; default 256 MiB
 	Time   time.Duration // from the login to the first DELE; default 5 minutes
 	Mail   uint64        // octets of one mail; a larger one stays at the provider; default 100 MiB
@@ -21,7 +21,7 @@ const fewMails = 4
 
 func (l Limits) orDefault() Limits {
 	if l.Mails <= 0 {
-		l.Mails = 500
+		l.Mails = 1000
 	}
 	if l.Octets == 0 {
 		l.Octets = 256 << 20

@@ -14,7 +14,7 @@ func TestHalved(t *testing.T) {
 	if got := l.halved(0); got != l {
 		t.Errorf("no session broke: got %+v, want %+v", got, l)
 	}
-	if got, want := l.halved(2), (Limits{Mails: 125, Octets: 64 << 20, Time: 75 * time.Second, Mail: 100 << 20}); got != want {
+	if got, want := l.halved(2), (Limits{Mails: 250, Octets: 64 << 20, Time: 75 * time.Second, Mail: 100 << 20}); got != want {
 		t.Errorf("two broke: got %+v, want %+v", got, want)
 	}
 	if got := l.halved(1000); got.Mails != fewMails || got.Octets == 0 || got.Time < time.Second || got.Mail != l.Mail {
