@@ -55,6 +55,7 @@ soak: needs ## kill services, put faults into everything, cut the power under th
 	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 ./tests/kill -kills $$(($(MINUTES) * 5))
 	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 -v -race -tags root $(AS_ROOT) ./tests/faults -last 1m -until $$(($(MINUTES) * 15))s
 	$(GO_TEST) -timeout $$(($(MINUTES) + 10))m -count 1 -tags root $(AS_ROOT) ./tests/powercut -minutes $$(($(MINUTES) / 4)) -cuts 5000 -rounds $(MINUTES)
+	$(GO_TEST) -timeout $$(($(MINUTES) + 20))m -count 1 -v -tags guest ./tests/guest -run TestPowerCuts -cuts $$(($(MINUTES) * 3 / 4 + 1))
 
 generate: needs ## make generated files anew
 	@mkdir -p $(TOOLS)

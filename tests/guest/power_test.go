@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -12,8 +13,9 @@ import (
 	"postroom/tests/hosted"
 )
 
+var cuts = flag.Int("cuts", 5, "cuts of the power in fetches")
+
 const (
-	cuts       = 5
 	mailsACut  = 200
 	maxSession = time.Minute
 )
@@ -27,7 +29,7 @@ func TestPowerCutsDuringFetches(t *testing.T) {
 	b := newBox(t, qemuImage, p)
 	b.up()
 	var fetchTime time.Duration // about what retrieving and deleting so many takes; the first round measures it
-	for round := range cuts + 1 {
+	for round := range *cuts + 1 {
 		batch := batch(round)
 		if err := p.Fill(hosted.WebUser, batch); err != nil {
 			t.Fatal(err)
