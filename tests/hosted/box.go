@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
+	_ "postroom/tools/command" // all of the box: a test's result isn't kept when the program that it runs has changed
 )
 
 // program builds postroom once for all tests of a process, with the race detector.
