@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -451,6 +452,41 @@ func TestRescueOfBodiesThatNoRowKnows(t *testing.T) {
 		t.Errorf("condition %v", c)
 	}
 	damaged.mustBeSound()
+}
+
+// Puts of one call are committed together, and answered each by itself.
+func TestPutsOfOneCall(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	account := b.enrolled("me@gmx.de@pop3.gmx.de")
+	first, unkeyed := mailOf(1), mailOf(3)
+	unkeyed.Key = nil
+	answer, err := fetcher{b.Store}.PutAll(t.Context(), &contract.PutAllRequest{Puts: []*contract.PutRequest{
+		{Account: account, Mails: []*contract.PutMail{first, mailOf(2)}},
+		{Account: make([]byte, 16), Mails: []*contract.PutMail{mailOf(4)}},
+		{Account: account, Mails: []*contract.PutMail{unkeyed}},
+		{Account: account, Mails: []*contract.PutMail{mailOf(5)}},
+		{Account: account, Mails: []*contract.PutMail{first}}, // again
+	}})
+	if err != nil || len(answer.Answers) != 5 {
+		t.Fatalf("got %v, %v", answer, err)
+	}
+	var ids []uint64
+	for i, want := range []error{nil, contract.ErrNotFound, contract.ErrInvalid, nil, nil} {
+		response, err := answer.Answers[i].Take()
+		if !errors.Is(err, want) {
+			t.Errorf("put %d: got %v, want %v", i, err, want)
+		}
+		for _, r := range response.GetResults() {
+			ids = append(ids, r.Id)
+		}
+	}
+	if len(ids) != 4 || ids[3] != ids[0] {
+		t.Errorf("got ids %v: the last is to be the first one's", ids)
+	}
+	if got := b.queue(contract.QueueIn); got != 3 {
+		t.Errorf("%d mails are in the In Queue, want 3", got)
+	}
 }
 
 // putOne makes one put.
