@@ -73,7 +73,9 @@ check: needs ## formatting, vet, staticcheck, import rules, generated files fres
 # Tests that need root, for mounts, users and disks of their own: as root directly, else by sudo.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),-exec "sudo -E")
 
+# The cuts of the power run without the race detector, under which each costs four times as much.
 test: needs build ## every test
 	$(GO_TEST) -race ./...
-	$(GO_TEST) -race -tags root $(AS_ROOT) $$(grep -rlE '^//go:build root' --include='*_test.go' init tests tools | xargs -n1 dirname | sort -u | sed 's,^,./,')
+	$(GO_TEST) -race -tags root $(AS_ROOT) $$(grep -rlE '^//go:build root' --include='*_test.go' init tests tools | xargs -n1 dirname | sort -u | grep -v powercut | sed 's,^,./,')
+	$(GO_TEST) -tags root $(AS_ROOT) ./tests/powercut
 	$(GO_TEST) -tags guest ./image ./tools/guest ./tests/guest
