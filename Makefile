@@ -78,4 +78,4 @@ test: needs build ## every test
 	$(GO_TEST) -race ./...
 	$(GO_TEST) -race -tags root $(AS_ROOT) $$(grep -rlE '^//go:build root' --include='*_test.go' init tests tools | xargs -n1 dirname | sort -u | grep -v powercut | sed 's,^,./,')
 	$(GO_TEST) -tags root $(AS_ROOT) ./tests/powercut
-	$(GO_TEST) -tags guest ./image ./tools/guest ./tests/guest
+	$(GO_TEST) -tags guest ./tests/guest ./image ./tools/guest
