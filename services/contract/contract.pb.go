@@ -250,6 +250,67 @@ func (LedgerReason) EnumDescriptor() ([]byte, []int) {
 	return file_contract_proto_rawDescGZIP(), []int{3}
 }
 
+type RecipientState int32
+
+const (
+	RecipientState_RECIPIENT_UNSPECIFIED RecipientState = 0
+	RecipientState_WAITING               RecipientState = 1 // to be tried at next_try
+	RecipientState_SENDING               RecipientState = 2 // about to be tried: whether it was is known when that has ended
+	RecipientState_DELIVERED             RecipientState = 3 // to the next host, or into the In Queue of a user of the box
+	RecipientState_FAILED                RecipientState = 4 // for good
+	RecipientState_ON_HOLD               RecipientState = 5 // the owner holds it, or its user has no account yet; text says which
+	RecipientState_DROPPED               RecipientState = 6 // by the owner, who wants its sender to be told: FAILED once that was done
+)
+
+// Enum value maps for RecipientState.
+var (
+	RecipientState_name = map[int32]string{
+		0: "RECIPIENT_UNSPECIFIED",
+		1: "WAITING",
+		2: "SENDING",
+		3: "DELIVERED",
+		4: "FAILED",
+		5: "ON_HOLD",
+		6: "DROPPED",
+	}
+	RecipientState_value = map[string]int32{
+		"RECIPIENT_UNSPECIFIED": 0,
+		"WAITING":               1,
+		"SENDING":               2,
+		"DELIVERED":             3,
+		"FAILED":                4,
+		"ON_HOLD":               5,
+		"DROPPED":               6,
+	}
+)
+
+func (x RecipientState) Enum() *RecipientState {
+	p := new(RecipientState)
+	*p = x
+	return p
+}
+
+func (x RecipientState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RecipientState) Descriptor() protoreflect.EnumDescriptor {
+	return file_contract_proto_enumTypes[4].Descriptor()
+}
+
+func (RecipientState) Type() protoreflect.EnumType {
+	return &file_contract_proto_enumTypes[4]
+}
+
+func (x RecipientState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RecipientState.Descriptor instead.
+func (RecipientState) EnumDescriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{4}
+}
+
 type LoginResponse_Outcome int32
 
 const (
@@ -286,11 +347,11 @@ func (x LoginResponse_Outcome) String() string {
 }
 
 func (LoginResponse_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_contract_proto_enumTypes[4].Descriptor()
+	return file_contract_proto_enumTypes[5].Descriptor()
 }
 
 func (LoginResponse_Outcome) Type() protoreflect.EnumType {
-	return &file_contract_proto_enumTypes[4]
+	return &file_contract_proto_enumTypes[5]
 }
 
 func (x LoginResponse_Outcome) Number() protoreflect.EnumNumber {
@@ -300,6 +361,64 @@ func (x LoginResponse_Outcome) Number() protoreflect.EnumNumber {
 // Deprecated: Use LoginResponse_Outcome.Descriptor instead.
 func (LoginResponse_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_contract_proto_rawDescGZIP(), []int{9, 0}
+}
+
+type ChangeQueuedRequest_Change int32
+
+const (
+	ChangeQueuedRequest_CHANGE_UNSPECIFIED ChangeQueuedRequest_Change = 0
+	ChangeQueuedRequest_RETRY              ChangeQueuedRequest_Change = 1 // now
+	ChangeQueuedRequest_HOLD               ChangeQueuedRequest_Change = 2
+	ChangeQueuedRequest_RELEASE            ChangeQueuedRequest_Change = 3
+	ChangeQueuedRequest_DROP               ChangeQueuedRequest_Change = 4 // and tell the sender
+	ChangeQueuedRequest_DROP_SILENT        ChangeQueuedRequest_Change = 5
+)
+
+// Enum value maps for ChangeQueuedRequest_Change.
+var (
+	ChangeQueuedRequest_Change_name = map[int32]string{
+		0: "CHANGE_UNSPECIFIED",
+		1: "RETRY",
+		2: "HOLD",
+		3: "RELEASE",
+		4: "DROP",
+		5: "DROP_SILENT",
+	}
+	ChangeQueuedRequest_Change_value = map[string]int32{
+		"CHANGE_UNSPECIFIED": 0,
+		"RETRY":              1,
+		"HOLD":               2,
+		"RELEASE":            3,
+		"DROP":               4,
+		"DROP_SILENT":        5,
+	}
+)
+
+func (x ChangeQueuedRequest_Change) Enum() *ChangeQueuedRequest_Change {
+	p := new(ChangeQueuedRequest_Change)
+	*p = x
+	return p
+}
+
+func (x ChangeQueuedRequest_Change) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ChangeQueuedRequest_Change) Descriptor() protoreflect.EnumDescriptor {
+	return file_contract_proto_enumTypes[6].Descriptor()
+}
+
+func (ChangeQueuedRequest_Change) Type() protoreflect.EnumType {
+	return &file_contract_proto_enumTypes[6]
+}
+
+func (x ChangeQueuedRequest_Change) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ChangeQueuedRequest_Change.Descriptor instead.
+func (ChangeQueuedRequest_Change) EnumDescriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{116, 0}
 }
 
 type Look struct {
@@ -3251,6 +3370,1784 @@ func (*MarkLedgerResponse) Descriptor() ([]byte, []int) {
 	return file_contract_proto_rawDescGZIP(), []int{51}
 }
 
+type LookUpSenderRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"` // the envelope's sender, without its brackets
+	Client        string                 `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`   // its IP address
+	Account       []byte                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"` // that it logged in as; empty: none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookUpSenderRequest) Reset() {
+	*x = LookUpSenderRequest{}
+	mi := &file_contract_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookUpSenderRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookUpSenderRequest) ProtoMessage() {}
+
+func (x *LookUpSenderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookUpSenderRequest.ProtoReflect.Descriptor instead.
+func (*LookUpSenderRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *LookUpSenderRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *LookUpSenderRequest) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *LookUpSenderRequest) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+type LookUpSenderResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // whose login, or whose user's address, the sender is; empty: nobody's
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`       // that account's provider
+	User          string                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`       // whose address it is; empty: nobody's
+	Owner         bool                   `protobuf:"varint,4,opt,name=owner,proto3" json:"owner,omitempty"`    // the client is known to be the account's owner
+	Own           bool                   `protobuf:"varint,5,opt,name=own,proto3" json:"own,omitempty"`        // the address is one of the user of the account that the client logged in as, or lately polled
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookUpSenderResponse) Reset() {
+	*x = LookUpSenderResponse{}
+	mi := &file_contract_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookUpSenderResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookUpSenderResponse) ProtoMessage() {}
+
+func (x *LookUpSenderResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookUpSenderResponse.ProtoReflect.Descriptor instead.
+func (*LookUpSenderResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *LookUpSenderResponse) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *LookUpSenderResponse) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *LookUpSenderResponse) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *LookUpSenderResponse) GetOwner() bool {
+	if x != nil {
+		return x.Owner
+	}
+	return false
+}
+
+func (x *LookUpSenderResponse) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
+}
+
+type LookUpRecipientRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookUpRecipientRequest) Reset() {
+	*x = LookUpRecipientRequest{}
+	mi := &file_contract_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookUpRecipientRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookUpRecipientRequest) ProtoMessage() {}
+
+func (x *LookUpRecipientRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookUpRecipientRequest.ProtoReflect.Descriptor instead.
+func (*LookUpRecipientRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *LookUpRecipientRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+type LookUpRecipientResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`       // empty: it's nobody's
+	Account       []byte                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"` // the user's first; empty: there is none yet
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookUpRecipientResponse) Reset() {
+	*x = LookUpRecipientResponse{}
+	mi := &file_contract_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookUpRecipientResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookUpRecipientResponse) ProtoMessage() {}
+
+func (x *LookUpRecipientResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookUpRecipientResponse.ProtoReflect.Descriptor instead.
+func (*LookUpRecipientResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *LookUpRecipientResponse) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *LookUpRecipientResponse) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+// Notify is when a recipient's sender wants to hear of it (RFC 3461 §4.1); all false: at failure and delay.
+type Notify struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Never         bool                   `protobuf:"varint,1,opt,name=never,proto3" json:"never,omitempty"`
+	Success       bool                   `protobuf:"varint,2,opt,name=success,proto3" json:"success,omitempty"`
+	Failure       bool                   `protobuf:"varint,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	Delay         bool                   `protobuf:"varint,4,opt,name=delay,proto3" json:"delay,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notify) Reset() {
+	*x = Notify{}
+	mi := &file_contract_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notify) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notify) ProtoMessage() {}
+
+func (x *Notify) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notify.ProtoReflect.Descriptor instead.
+func (*Notify) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *Notify) GetNever() bool {
+	if x != nil {
+		return x.Never
+	}
+	return false
+}
+
+func (x *Notify) GetSuccess() bool {
+	if x != nil {
+		return x.Success
+	}
+	return false
+}
+
+func (x *Notify) GetFailure() bool {
+	if x != nil {
+		return x.Failure
+	}
+	return false
+}
+
+func (x *Notify) GetDelay() bool {
+	if x != nil {
+		return x.Delay
+	}
+	return false
+}
+
+type SubmitRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"` // as given
+	Notify        *Notify                `protobuf:"bytes,2,opt,name=notify,proto3" json:"notify,omitempty"`
+	Original      string                 `protobuf:"bytes,3,opt,name=original,proto3" json:"original,omitempty"` // ORCPT (RFC 3461 §4.2), as given
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitRecipient) Reset() {
+	*x = SubmitRecipient{}
+	mi := &file_contract_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitRecipient) ProtoMessage() {}
+
+func (x *SubmitRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitRecipient.ProtoReflect.Descriptor instead.
+func (*SubmitRecipient) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *SubmitRecipient) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *SubmitRecipient) GetNotify() *Notify {
+	if x != nil {
+		return x.Notify
+	}
+	return nil
+}
+
+func (x *SubmitRecipient) GetOriginal() string {
+	if x != nil {
+		return x.Original
+	}
+	return ""
+}
+
+type SubmitMail struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`   // 16 octets, chosen by the caller (a UUIDv7)
+	Body          []byte                 `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"` // at most MaxPut octets together with the other mails of the call; or:
+	Upload        uint64                 `protobuf:"varint,3,opt,name=upload,proto3" json:"upload,omitempty"`
+	Sender        string                 `protobuf:"bytes,4,opt,name=sender,proto3" json:"sender,omitempty"` // empty: the null sender
+	Recipients    []*SubmitRecipient     `protobuf:"bytes,5,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	Client        string                 `protobuf:"bytes,6,opt,name=client,proto3" json:"client,omitempty"`                                // IP address; empty: the box itself
+	Account       []byte                 `protobuf:"bytes,7,opt,name=account,proto3" json:"account,omitempty"`                              // that the client logged in as; empty: none
+	Smtputf8      bool                   `protobuf:"varint,8,opt,name=smtputf8,proto3" json:"smtputf8,omitempty"`                           // RFC 6531
+	EightBit      bool                   `protobuf:"varint,9,opt,name=eight_bit,json=eightBit,proto3" json:"eight_bit,omitempty"`           // BODY=8BITMIME (RFC 6152)
+	EnvelopeId    string                 `protobuf:"bytes,10,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`     // ENVID, as given (RFC 3461 §4.4)
+	HeadersOnly   bool                   `protobuf:"varint,11,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"` // RET=HDRS (RFC 3461 §4.3)
+	Tls           string                 `protobuf:"bytes,12,opt,name=tls,proto3" json:"tls,omitempty"`                                     // "TLSv1.3 TLS_AES_…", for the log; empty: none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitMail) Reset() {
+	*x = SubmitMail{}
+	mi := &file_contract_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitMail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitMail) ProtoMessage() {}
+
+func (x *SubmitMail) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitMail.ProtoReflect.Descriptor instead.
+func (*SubmitMail) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *SubmitMail) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *SubmitMail) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *SubmitMail) GetUpload() uint64 {
+	if x != nil {
+		return x.Upload
+	}
+	return 0
+}
+
+func (x *SubmitMail) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *SubmitMail) GetRecipients() []*SubmitRecipient {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+func (x *SubmitMail) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *SubmitMail) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *SubmitMail) GetSmtputf8() bool {
+	if x != nil {
+		return x.Smtputf8
+	}
+	return false
+}
+
+func (x *SubmitMail) GetEightBit() bool {
+	if x != nil {
+		return x.EightBit
+	}
+	return false
+}
+
+func (x *SubmitMail) GetEnvelopeId() string {
+	if x != nil {
+		return x.EnvelopeId
+	}
+	return ""
+}
+
+func (x *SubmitMail) GetHeadersOnly() bool {
+	if x != nil {
+		return x.HeadersOnly
+	}
+	return false
+}
+
+func (x *SubmitMail) GetTls() string {
+	if x != nil {
+		return x.Tls
+	}
+	return ""
+}
+
+type SubmitAllRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mails         []*SubmitMail          `protobuf:"bytes,1,rep,name=mails,proto3" json:"mails,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitAllRequest) Reset() {
+	*x = SubmitAllRequest{}
+	mi := &file_contract_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitAllRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitAllRequest) ProtoMessage() {}
+
+func (x *SubmitAllRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitAllRequest.ProtoReflect.Descriptor instead.
+func (*SubmitAllRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *SubmitAllRequest) GetMails() []*SubmitMail {
+	if x != nil {
+		return x.Mails
+	}
+	return nil
+}
+
+type SubmitAllResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Answers       []*SubmitAnswer        `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitAllResponse) Reset() {
+	*x = SubmitAllResponse{}
+	mi := &file_contract_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitAllResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitAllResponse) ProtoMessage() {}
+
+func (x *SubmitAllResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitAllResponse.ProtoReflect.Descriptor instead.
+func (*SubmitAllResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *SubmitAllResponse) GetAnswers() []*SubmitAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+type SubmitAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Code          uint32                 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"` // of its error, as a call's status has it; 0: none
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitAnswer) Reset() {
+	*x = SubmitAnswer{}
+	mi := &file_contract_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitAnswer) ProtoMessage() {}
+
+func (x *SubmitAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitAnswer.ProtoReflect.Descriptor instead.
+func (*SubmitAnswer) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *SubmitAnswer) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SubmitAnswer) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *SubmitAnswer) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type DeliverRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runner        uint64                 `protobuf:"varint,1,opt,name=runner,proto3" json:"runner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliverRequest) Reset() {
+	*x = DeliverRequest{}
+	mi := &file_contract_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliverRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliverRequest) ProtoMessage() {}
+
+func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
+func (*DeliverRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *DeliverRequest) GetRunner() uint64 {
+	if x != nil {
+		return x.Runner
+	}
+	return 0
+}
+
+type ListTransportRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cursor        []byte                 `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransportRequest) Reset() {
+	*x = ListTransportRequest{}
+	mi := &file_contract_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransportRequest) ProtoMessage() {}
+
+func (x *ListTransportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransportRequest.ProtoReflect.Descriptor instead.
+func (*ListTransportRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *ListTransportRequest) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+type ListTransportResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*TransportEntry      `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	Cursor        []byte                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransportResponse) Reset() {
+	*x = ListTransportResponse{}
+	mi := &file_contract_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransportResponse) ProtoMessage() {}
+
+func (x *ListTransportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransportResponse.ProtoReflect.Descriptor instead.
+func (*ListTransportResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *ListTransportResponse) GetEntries() []*TransportEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ListTransportResponse) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *ListTransportResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// TransportEntry is what a runner keeps of a mail in memory.
+type TransportEntry struct {
+	state         protoimpl.MessageState     `protogen:"open.v1"`
+	Id            uint64                     `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Gone          bool                       `protobuf:"varint,2,opt,name=gone,proto3" json:"gone,omitempty"`
+	Sender        string                     `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"`
+	Owner         []byte                     `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"` // the account that its client was known to own, and that its sender is of; empty: none
+	OwnerHost     string                     `protobuf:"bytes,5,opt,name=owner_host,json=ownerHost,proto3" json:"owner_host,omitempty"`
+	Recipients    []*TransportEntryRecipient `protobuf:"bytes,6,rep,name=recipients,proto3" json:"recipients,omitempty"` // those that aren't done
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransportEntry) Reset() {
+	*x = TransportEntry{}
+	mi := &file_contract_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransportEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransportEntry) ProtoMessage() {}
+
+func (x *TransportEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransportEntry.ProtoReflect.Descriptor instead.
+func (*TransportEntry) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *TransportEntry) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *TransportEntry) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
+func (x *TransportEntry) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *TransportEntry) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *TransportEntry) GetOwnerHost() string {
+	if x != nil {
+		return x.OwnerHost
+	}
+	return ""
+}
+
+func (x *TransportEntry) GetRecipients() []*TransportEntryRecipient {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+type TransportEntryRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // its place in the mail
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	State         RecipientState         `protobuf:"varint,3,opt,name=state,proto3,enum=postroom.v1.RecipientState" json:"state,omitempty"`
+	NextTry       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_try,json=nextTry,proto3" json:"next_try,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransportEntryRecipient) Reset() {
+	*x = TransportEntryRecipient{}
+	mi := &file_contract_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransportEntryRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransportEntryRecipient) ProtoMessage() {}
+
+func (x *TransportEntryRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransportEntryRecipient.ProtoReflect.Descriptor instead.
+func (*TransportEntryRecipient) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *TransportEntryRecipient) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TransportEntryRecipient) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *TransportEntryRecipient) GetState() RecipientState {
+	if x != nil {
+		return x.State
+	}
+	return RecipientState_RECIPIENT_UNSPECIFIED
+}
+
+func (x *TransportEntryRecipient) GetNextTry() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTry
+	}
+	return nil
+}
+
+type Transport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Body          *Body                  `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
+	Sender        string                 `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	Recipients    []*TransportRecipient  `protobuf:"bytes,5,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	Received      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received,proto3" json:"received,omitempty"`
+	Client        string                 `protobuf:"bytes,7,opt,name=client,proto3" json:"client,omitempty"`
+	Smtputf8      bool                   `protobuf:"varint,8,opt,name=smtputf8,proto3" json:"smtputf8,omitempty"`
+	EightBit      bool                   `protobuf:"varint,9,opt,name=eight_bit,json=eightBit,proto3" json:"eight_bit,omitempty"`
+	EnvelopeId    string                 `protobuf:"bytes,10,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`
+	HeadersOnly   bool                   `protobuf:"varint,11,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
+	OwnerName     string                 `protobuf:"bytes,12,opt,name=owner_name,json=ownerName,proto3" json:"owner_name,omitempty"` // compound name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transport) Reset() {
+	*x = Transport{}
+	mi := &file_contract_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transport) ProtoMessage() {}
+
+func (x *Transport) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transport.ProtoReflect.Descriptor instead.
+func (*Transport) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *Transport) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Transport) GetBody() *Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *Transport) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *Transport) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *Transport) GetRecipients() []*TransportRecipient {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+func (x *Transport) GetReceived() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Received
+	}
+	return nil
+}
+
+func (x *Transport) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *Transport) GetSmtputf8() bool {
+	if x != nil {
+		return x.Smtputf8
+	}
+	return false
+}
+
+func (x *Transport) GetEightBit() bool {
+	if x != nil {
+		return x.EightBit
+	}
+	return false
+}
+
+func (x *Transport) GetEnvelopeId() string {
+	if x != nil {
+		return x.EnvelopeId
+	}
+	return ""
+}
+
+func (x *Transport) GetHeadersOnly() bool {
+	if x != nil {
+		return x.HeadersOnly
+	}
+	return false
+}
+
+func (x *Transport) GetOwnerName() string {
+	if x != nil {
+		return x.OwnerName
+	}
+	return ""
+}
+
+type TransportRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	State         RecipientState         `protobuf:"varint,2,opt,name=state,proto3,enum=postroom.v1.RecipientState" json:"state,omitempty"`
+	Tries         uint32                 `protobuf:"varint,3,opt,name=tries,proto3" json:"tries,omitempty"`
+	NextTry       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_try,json=nextTry,proto3" json:"next_try,omitempty"`
+	Changed       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=changed,proto3" json:"changed,omitempty"`
+	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`                             // what the last try came to, in words for a person; with the other side's own
+	Rule          string                 `protobuf:"bytes,7,opt,name=rule,proto3" json:"rule,omitempty"`                             // the transport rule of the last try; "MX", "local"
+	Destination   string                 `protobuf:"bytes,8,opt,name=destination,proto3" json:"destination,omitempty"`               // host of the last try
+	DelayTold     bool                   `protobuf:"varint,9,opt,name=delay_told,json=delayTold,proto3" json:"delay_told,omitempty"` // its sender was told of the delay
+	Notify        *Notify                `protobuf:"bytes,10,opt,name=notify,proto3" json:"notify,omitempty"`
+	Original      string                 `protobuf:"bytes,11,opt,name=original,proto3" json:"original,omitempty"`
+	Doubt         bool                   `protobuf:"varint,12,opt,name=doubt,proto3" json:"doubt,omitempty"` // a try ended without an answer behind the end of the mail: it may come twice
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransportRecipient) Reset() {
+	*x = TransportRecipient{}
+	mi := &file_contract_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransportRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransportRecipient) ProtoMessage() {}
+
+func (x *TransportRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransportRecipient.ProtoReflect.Descriptor instead.
+func (*TransportRecipient) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *TransportRecipient) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *TransportRecipient) GetState() RecipientState {
+	if x != nil {
+		return x.State
+	}
+	return RecipientState_RECIPIENT_UNSPECIFIED
+}
+
+func (x *TransportRecipient) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *TransportRecipient) GetNextTry() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTry
+	}
+	return nil
+}
+
+func (x *TransportRecipient) GetChanged() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+func (x *TransportRecipient) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *TransportRecipient) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *TransportRecipient) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *TransportRecipient) GetDelayTold() bool {
+	if x != nil {
+		return x.DelayTold
+	}
+	return false
+}
+
+func (x *TransportRecipient) GetNotify() *Notify {
+	if x != nil {
+		return x.Notify
+	}
+	return nil
+}
+
+func (x *TransportRecipient) GetOriginal() string {
+	if x != nil {
+		return x.Original
+	}
+	return ""
+}
+
+func (x *TransportRecipient) GetDoubt() bool {
+	if x != nil {
+		return x.Doubt
+	}
+	return false
+}
+
+type BeginDeliveryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runner        uint64                 `protobuf:"varint,1,opt,name=runner,proto3" json:"runner,omitempty"`
+	Id            uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Recipients    []uint32               `protobuf:"varint,3,rep,packed,name=recipients,proto3" json:"recipients,omitempty"` // indices; none: the mail is only looked at, and taken
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginDeliveryRequest) Reset() {
+	*x = BeginDeliveryRequest{}
+	mi := &file_contract_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginDeliveryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginDeliveryRequest) ProtoMessage() {}
+
+func (x *BeginDeliveryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginDeliveryRequest.ProtoReflect.Descriptor instead.
+func (*BeginDeliveryRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *BeginDeliveryRequest) GetRunner() uint64 {
+	if x != nil {
+		return x.Runner
+	}
+	return 0
+}
+
+func (x *BeginDeliveryRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *BeginDeliveryRequest) GetRecipients() []uint32 {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+type BeginDeliveryResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mail          *Transport             `protobuf:"bytes,1,opt,name=mail,proto3" json:"mail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginDeliveryResponse) Reset() {
+	*x = BeginDeliveryResponse{}
+	mi := &file_contract_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginDeliveryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginDeliveryResponse) ProtoMessage() {}
+
+func (x *BeginDeliveryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginDeliveryResponse.ProtoReflect.Descriptor instead.
+func (*BeginDeliveryResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *BeginDeliveryResponse) GetMail() *Transport {
+	if x != nil {
+		return x.Mail
+	}
+	return nil
+}
+
+type RecipientResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	State         RecipientState         `protobuf:"varint,2,opt,name=state,proto3,enum=postroom.v1.RecipientState" json:"state,omitempty"` // WAITING, DELIVERED, FAILED, ON_HOLD
+	NextTry       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=next_try,json=nextTry,proto3" json:"next_try,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Rule          string                 `protobuf:"bytes,5,opt,name=rule,proto3" json:"rule,omitempty"`
+	Destination   string                 `protobuf:"bytes,6,opt,name=destination,proto3" json:"destination,omitempty"`
+	DelayTold     bool                   `protobuf:"varint,7,opt,name=delay_told,json=delayTold,proto3" json:"delay_told,omitempty"`
+	Doubt         bool                   `protobuf:"varint,8,opt,name=doubt,proto3" json:"doubt,omitempty"`
+	Local         []byte                 `protobuf:"bytes,9,opt,name=local,proto3" json:"local,omitempty"`       // DELIVERED into the In Queue of this account
+	Untried       bool                   `protobuf:"varint,10,opt,name=untried,proto3" json:"untried,omitempty"` // the try never began: it isn't counted
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecipientResult) Reset() {
+	*x = RecipientResult{}
+	mi := &file_contract_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecipientResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecipientResult) ProtoMessage() {}
+
+func (x *RecipientResult) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecipientResult.ProtoReflect.Descriptor instead.
+func (*RecipientResult) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *RecipientResult) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *RecipientResult) GetState() RecipientState {
+	if x != nil {
+		return x.State
+	}
+	return RecipientState_RECIPIENT_UNSPECIFIED
+}
+
+func (x *RecipientResult) GetNextTry() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTry
+	}
+	return nil
+}
+
+func (x *RecipientResult) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RecipientResult) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *RecipientResult) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *RecipientResult) GetDelayTold() bool {
+	if x != nil {
+		return x.DelayTold
+	}
+	return false
+}
+
+func (x *RecipientResult) GetDoubt() bool {
+	if x != nil {
+		return x.Doubt
+	}
+	return false
+}
+
+func (x *RecipientResult) GetLocal() []byte {
+	if x != nil {
+		return x.Local
+	}
+	return nil
+}
+
+func (x *RecipientResult) GetUntried() bool {
+	if x != nil {
+		return x.Untried
+	}
+	return false
+}
+
+type EndDeliveryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runner        uint64                 `protobuf:"varint,1,opt,name=runner,proto3" json:"runner,omitempty"`
+	Id            uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Results       []*RecipientResult     `protobuf:"bytes,3,rep,name=results,proto3" json:"results,omitempty"`
+	Notices       []*SubmitMail          `protobuf:"bytes,4,rep,name=notices,proto3" json:"notices,omitempty"` // from the box, each with a key
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndDeliveryRequest) Reset() {
+	*x = EndDeliveryRequest{}
+	mi := &file_contract_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndDeliveryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndDeliveryRequest) ProtoMessage() {}
+
+func (x *EndDeliveryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndDeliveryRequest.ProtoReflect.Descriptor instead.
+func (*EndDeliveryRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *EndDeliveryRequest) GetRunner() uint64 {
+	if x != nil {
+		return x.Runner
+	}
+	return 0
+}
+
+func (x *EndDeliveryRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *EndDeliveryRequest) GetResults() []*RecipientResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *EndDeliveryRequest) GetNotices() []*SubmitMail {
+	if x != nil {
+		return x.Notices
+	}
+	return nil
+}
+
+type EndDeliveryResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndDeliveryResponse) Reset() {
+	*x = EndDeliveryResponse{}
+	mi := &file_contract_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndDeliveryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndDeliveryResponse) ProtoMessage() {}
+
+func (x *EndDeliveryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndDeliveryResponse.ProtoReflect.Descriptor instead.
+func (*EndDeliveryResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{73}
+}
+
+type GetLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mail          uint64                 `protobuf:"varint,1,opt,name=mail,proto3" json:"mail,omitempty"` // whose owner's login data is wanted; or:
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`  // a kept login's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLoginRequest) Reset() {
+	*x = GetLoginRequest{}
+	mi := &file_contract_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLoginRequest) ProtoMessage() {}
+
+func (x *GetLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLoginRequest.ProtoReflect.Descriptor instead.
+func (*GetLoginRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *GetLoginRequest) GetMail() uint64 {
+	if x != nil {
+		return x.Mail
+	}
+	return 0
+}
+
+func (x *GetLoginRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type GetLoginResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Password      string                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	Refused       bool                   `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"` // a relay refused it: it isn't given
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`        // what the relay said then
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLoginResponse) Reset() {
+	*x = GetLoginResponse{}
+	mi := &file_contract_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLoginResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLoginResponse) ProtoMessage() {}
+
+func (x *GetLoginResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLoginResponse.ProtoReflect.Descriptor instead.
+func (*GetLoginResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *GetLoginResponse) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *GetLoginResponse) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+func (x *GetLoginResponse) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *GetLoginResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type RefuseLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // or:
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Relay         string                 `protobuf:"bytes,3,opt,name=relay,proto3" json:"relay,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`         // the relay's own words
+	User          string                 `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`         // that was refused, and
+	Password      string                 `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"` // its password: one that changed meanwhile isn't refused
+	Notice        *SubmitMail            `protobuf:"bytes,7,opt,name=notice,proto3" json:"notice,omitempty"`     // to the account's user, once; may be none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefuseLoginRequest) Reset() {
+	*x = RefuseLoginRequest{}
+	mi := &file_contract_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefuseLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefuseLoginRequest) ProtoMessage() {}
+
+func (x *RefuseLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefuseLoginRequest.ProtoReflect.Descriptor instead.
+func (*RefuseLoginRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *RefuseLoginRequest) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *RefuseLoginRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RefuseLoginRequest) GetRelay() string {
+	if x != nil {
+		return x.Relay
+	}
+	return ""
+}
+
+func (x *RefuseLoginRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RefuseLoginRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *RefuseLoginRequest) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+func (x *RefuseLoginRequest) GetNotice() *SubmitMail {
+	if x != nil {
+		return x.Notice
+	}
+	return nil
+}
+
+type RefuseLoginResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefuseLoginResponse) Reset() {
+	*x = RefuseLoginResponse{}
+	mi := &file_contract_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefuseLoginResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefuseLoginResponse) ProtoMessage() {}
+
+func (x *RefuseLoginResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefuseLoginResponse.ProtoReflect.Descriptor instead.
+func (*RefuseLoginResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{77}
+}
+
 type WorkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        uint64                 `protobuf:"varint,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -3260,7 +5157,7 @@ type WorkRequest struct {
 
 func (x *WorkRequest) Reset() {
 	*x = WorkRequest{}
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +5169,7 @@ func (x *WorkRequest) String() string {
 func (*WorkRequest) ProtoMessage() {}
 
 func (x *WorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[52]
+	mi := &file_contract_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +5182,7 @@ func (x *WorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRequest.ProtoReflect.Descriptor instead.
 func (*WorkRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{52}
+	return file_contract_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *WorkRequest) GetWorker() uint64 {
@@ -3304,7 +5201,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3316,7 +5213,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[53]
+	mi := &file_contract_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3329,7 +5226,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{53}
+	return file_contract_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *TakeRequest) GetWorker() uint64 {
@@ -3353,7 +5250,7 @@ type TakeResponse struct {
 
 func (x *TakeResponse) Reset() {
 	*x = TakeResponse{}
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3365,7 +5262,7 @@ func (x *TakeResponse) String() string {
 func (*TakeResponse) ProtoMessage() {}
 
 func (x *TakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[54]
+	mi := &file_contract_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3378,7 +5275,7 @@ func (x *TakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeResponse.ProtoReflect.Descriptor instead.
 func (*TakeResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{54}
+	return file_contract_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *TakeResponse) GetNone() bool {
@@ -3435,7 +5332,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3447,7 +5344,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[55]
+	mi := &file_contract_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3460,7 +5357,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{55}
+	return file_contract_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SettleRequest) GetWorker() uint64 {
@@ -3499,7 +5396,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3511,7 +5408,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[56]
+	mi := &file_contract_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3524,7 +5421,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{56}
+	return file_contract_proto_rawDescGZIP(), []int{82}
 }
 
 type ReleaseRequest struct {
@@ -3537,7 +5434,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3549,7 +5446,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[57]
+	mi := &file_contract_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3562,7 +5459,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{57}
+	return file_contract_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ReleaseRequest) GetWorker() uint64 {
@@ -3587,7 +5484,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3599,7 +5496,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[58]
+	mi := &file_contract_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3612,7 +5509,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{58}
+	return file_contract_proto_rawDescGZIP(), []int{84}
 }
 
 type ApplyFileRequest struct {
@@ -3627,7 +5524,7 @@ type ApplyFileRequest struct {
 
 func (x *ApplyFileRequest) Reset() {
 	*x = ApplyFileRequest{}
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3639,7 +5536,7 @@ func (x *ApplyFileRequest) String() string {
 func (*ApplyFileRequest) ProtoMessage() {}
 
 func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[59]
+	mi := &file_contract_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3652,7 +5549,7 @@ func (x *ApplyFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileRequest.ProtoReflect.Descriptor instead.
 func (*ApplyFileRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{59}
+	return file_contract_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ApplyFileRequest) GetSource() string {
@@ -3693,7 +5590,7 @@ type ApplyFileResponse struct {
 
 func (x *ApplyFileResponse) Reset() {
 	*x = ApplyFileResponse{}
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3705,7 +5602,7 @@ func (x *ApplyFileResponse) String() string {
 func (*ApplyFileResponse) ProtoMessage() {}
 
 func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[60]
+	mi := &file_contract_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3718,7 +5615,7 @@ func (x *ApplyFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyFileResponse.ProtoReflect.Descriptor instead.
 func (*ApplyFileResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{60}
+	return file_contract_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ApplyFileResponse) GetApplied() bool {
@@ -3747,7 +5644,7 @@ type ServiceStatus struct {
 
 func (x *ServiceStatus) Reset() {
 	*x = ServiceStatus{}
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3759,7 +5656,7 @@ func (x *ServiceStatus) String() string {
 func (*ServiceStatus) ProtoMessage() {}
 
 func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[61]
+	mi := &file_contract_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3772,7 +5669,7 @@ func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatus.ProtoReflect.Descriptor instead.
 func (*ServiceStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{61}
+	return file_contract_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ServiceStatus) GetName() string {
@@ -3813,7 +5710,7 @@ type ReportServicesRequest struct {
 
 func (x *ReportServicesRequest) Reset() {
 	*x = ReportServicesRequest{}
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +5722,7 @@ func (x *ReportServicesRequest) String() string {
 func (*ReportServicesRequest) ProtoMessage() {}
 
 func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[62]
+	mi := &file_contract_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +5735,7 @@ func (x *ReportServicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesRequest.ProtoReflect.Descriptor instead.
 func (*ReportServicesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{62}
+	return file_contract_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ReportServicesRequest) GetServices() []*ServiceStatus {
@@ -3863,7 +5760,7 @@ type ReportServicesResponse struct {
 
 func (x *ReportServicesResponse) Reset() {
 	*x = ReportServicesResponse{}
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3875,7 +5772,7 @@ func (x *ReportServicesResponse) String() string {
 func (*ReportServicesResponse) ProtoMessage() {}
 
 func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[63]
+	mi := &file_contract_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3888,7 +5785,7 @@ func (x *ReportServicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportServicesResponse.ProtoReflect.Descriptor instead.
 func (*ReportServicesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{63}
+	return file_contract_proto_rawDescGZIP(), []int{89}
 }
 
 type ReportClockRequest struct {
@@ -3900,7 +5797,7 @@ type ReportClockRequest struct {
 
 func (x *ReportClockRequest) Reset() {
 	*x = ReportClockRequest{}
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3912,7 +5809,7 @@ func (x *ReportClockRequest) String() string {
 func (*ReportClockRequest) ProtoMessage() {}
 
 func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[64]
+	mi := &file_contract_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3925,7 +5822,7 @@ func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockRequest.ProtoReflect.Descriptor instead.
 func (*ReportClockRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{64}
+	return file_contract_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ReportClockRequest) GetGood() bool {
@@ -3943,7 +5840,7 @@ type ReportClockResponse struct {
 
 func (x *ReportClockResponse) Reset() {
 	*x = ReportClockResponse{}
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3955,7 +5852,7 @@ func (x *ReportClockResponse) String() string {
 func (*ReportClockResponse) ProtoMessage() {}
 
 func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[65]
+	mi := &file_contract_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3968,7 +5865,1515 @@ func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClockResponse.ProtoReflect.Descriptor instead.
 func (*ReportClockResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{65}
+	return file_contract_proto_rawDescGZIP(), []int{91}
+}
+
+type UserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserRequest) Reset() {
+	*x = UserRequest{}
+	mi := &file_contract_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserRequest) ProtoMessage() {}
+
+func (x *UserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserRequest.ProtoReflect.Descriptor instead.
+func (*UserRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *UserRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type UserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserResponse) Reset() {
+	*x = UserResponse{}
+	mi := &file_contract_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserResponse) ProtoMessage() {}
+
+func (x *UserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserResponse.ProtoReflect.Descriptor instead.
+func (*UserResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{93}
+}
+
+type ListUsersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         string                 `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListUsersRequest) Reset() {
+	*x = ListUsersRequest{}
+	mi := &file_contract_proto_msgTypes[94]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListUsersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListUsersRequest) ProtoMessage() {}
+
+func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[94]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListUsersRequest.ProtoReflect.Descriptor instead.
+func (*ListUsersRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{94}
+}
+
+func (x *ListUsersRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+type ListUsersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Users         []*UserInfo            `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListUsersResponse) Reset() {
+	*x = ListUsersResponse{}
+	mi := &file_contract_proto_msgTypes[95]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListUsersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListUsersResponse) ProtoMessage() {}
+
+func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[95]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListUsersResponse.ProtoReflect.Descriptor instead.
+func (*ListUsersResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{95}
+}
+
+func (x *ListUsersResponse) GetUsers() []*UserInfo {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *ListUsersResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type UserInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Accounts      []string               `protobuf:"bytes,2,rep,name=accounts,proto3" json:"accounts,omitempty"`   // compound names, the first one first
+	Addresses     []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // the first one first
+	Licensed      bool                   `protobuf:"varint,4,opt,name=licensed,proto3" json:"licensed,omitempty"`
+	Waiting       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=waiting,proto3" json:"waiting,omitempty"` // for a licence, since; none: it has one, or the owner withdrew it
+	Local         bool                   `protobuf:"varint,6,opt,name=local,proto3" json:"local,omitempty"`    // made by the owner, with a password of its own
+	Created       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserInfo) Reset() {
+	*x = UserInfo{}
+	mi := &file_contract_proto_msgTypes[96]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserInfo) ProtoMessage() {}
+
+func (x *UserInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[96]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserInfo.ProtoReflect.Descriptor instead.
+func (*UserInfo) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{96}
+}
+
+func (x *UserInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UserInfo) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *UserInfo) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *UserInfo) GetLicensed() bool {
+	if x != nil {
+		return x.Licensed
+	}
+	return false
+}
+
+func (x *UserInfo) GetWaiting() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *UserInfo) GetLocal() bool {
+	if x != nil {
+		return x.Local
+	}
+	return false
+}
+
+func (x *UserInfo) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+type ShowUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          *UserInfo              `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Addresses     []*AddressInfo         `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowUserResponse) Reset() {
+	*x = ShowUserResponse{}
+	mi := &file_contract_proto_msgTypes[97]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowUserResponse) ProtoMessage() {}
+
+func (x *ShowUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[97]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowUserResponse.ProtoReflect.Descriptor instead.
+func (*ShowUserResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{97}
+}
+
+func (x *ShowUserResponse) GetUser() *UserInfo {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *ShowUserResponse) GetAddresses() []*AddressInfo {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+type AddUserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Password      string                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddUserRequest) Reset() {
+	*x = AddUserRequest{}
+	mi := &file_contract_proto_msgTypes[98]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddUserRequest) ProtoMessage() {}
+
+func (x *AddUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[98]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddUserRequest.ProtoReflect.Descriptor instead.
+func (*AddUserRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{98}
+}
+
+func (x *AddUserRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AddUserRequest) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+type MoveAccountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // compound name
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	First         bool                   `protobuf:"varint,3,opt,name=first,proto3" json:"first,omitempty"` // it becomes the user's first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveAccountRequest) Reset() {
+	*x = MoveAccountRequest{}
+	mi := &file_contract_proto_msgTypes[99]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveAccountRequest) ProtoMessage() {}
+
+func (x *MoveAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[99]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveAccountRequest.ProtoReflect.Descriptor instead.
+func (*MoveAccountRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{99}
+}
+
+func (x *MoveAccountRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *MoveAccountRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *MoveAccountRequest) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+type AddressInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Profile       string                 `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"` // the one that holds for it: a user without a licence has the built-in one
+	First         bool                   `protobuf:"varint,4,opt,name=first,proto3" json:"first,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressInfo) Reset() {
+	*x = AddressInfo{}
+	mi := &file_contract_proto_msgTypes[100]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressInfo) ProtoMessage() {}
+
+func (x *AddressInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[100]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressInfo.ProtoReflect.Descriptor instead.
+func (*AddressInfo) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{100}
+}
+
+func (x *AddressInfo) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *AddressInfo) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AddressInfo) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *AddressInfo) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+type ListAddressesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         string                 `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAddressesRequest) Reset() {
+	*x = ListAddressesRequest{}
+	mi := &file_contract_proto_msgTypes[101]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAddressesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAddressesRequest) ProtoMessage() {}
+
+func (x *ListAddressesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[101]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAddressesRequest.ProtoReflect.Descriptor instead.
+func (*ListAddressesRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{101}
+}
+
+func (x *ListAddressesRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+type ListAddressesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Addresses     []*AddressInfo         `protobuf:"bytes,1,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAddressesResponse) Reset() {
+	*x = ListAddressesResponse{}
+	mi := &file_contract_proto_msgTypes[102]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAddressesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAddressesResponse) ProtoMessage() {}
+
+func (x *ListAddressesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[102]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAddressesResponse.ProtoReflect.Descriptor instead.
+func (*ListAddressesResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{102}
+}
+
+func (x *ListAddressesResponse) GetAddresses() []*AddressInfo {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *ListAddressesResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type AddressRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressRequest) Reset() {
+	*x = AddressRequest{}
+	mi := &file_contract_proto_msgTypes[103]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressRequest) ProtoMessage() {}
+
+func (x *AddressRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[103]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressRequest.ProtoReflect.Descriptor instead.
+func (*AddressRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{103}
+}
+
+func (x *AddressRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+type AssignAddressRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	First         bool                   `protobuf:"varint,3,opt,name=first,proto3" json:"first,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssignAddressRequest) Reset() {
+	*x = AssignAddressRequest{}
+	mi := &file_contract_proto_msgTypes[104]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssignAddressRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssignAddressRequest) ProtoMessage() {}
+
+func (x *AssignAddressRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[104]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssignAddressRequest.ProtoReflect.Descriptor instead.
+func (*AssignAddressRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{104}
+}
+
+func (x *AssignAddressRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *AssignAddressRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AssignAddressRequest) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+type SetLicenceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Licensed      bool                   `protobuf:"varint,2,opt,name=licensed,proto3" json:"licensed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLicenceRequest) Reset() {
+	*x = SetLicenceRequest{}
+	mi := &file_contract_proto_msgTypes[105]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLicenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLicenceRequest) ProtoMessage() {}
+
+func (x *SetLicenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[105]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLicenceRequest.ProtoReflect.Descriptor instead.
+func (*SetLicenceRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{105}
+}
+
+func (x *SetLicenceRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *SetLicenceRequest) GetLicensed() bool {
+	if x != nil {
+		return x.Licensed
+	}
+	return false
+}
+
+type SetLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Password      string                 `protobuf:"bytes,3,opt,name=password,proto3" json:"password,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLoginRequest) Reset() {
+	*x = SetLoginRequest{}
+	mi := &file_contract_proto_msgTypes[106]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLoginRequest) ProtoMessage() {}
+
+func (x *SetLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[106]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLoginRequest.ProtoReflect.Descriptor instead.
+func (*SetLoginRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{106}
+}
+
+func (x *SetLoginRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetLoginRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *SetLoginRequest) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+type LoginNameRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoginNameRequest) Reset() {
+	*x = LoginNameRequest{}
+	mi := &file_contract_proto_msgTypes[107]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoginNameRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoginNameRequest) ProtoMessage() {}
+
+func (x *LoginNameRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[107]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoginNameRequest.ProtoReflect.Descriptor instead.
+func (*LoginNameRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{107}
+}
+
+func (x *LoginNameRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type LoginNameResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoginNameResponse) Reset() {
+	*x = LoginNameResponse{}
+	mi := &file_contract_proto_msgTypes[108]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoginNameResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoginNameResponse) ProtoMessage() {}
+
+func (x *LoginNameResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[108]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoginNameResponse.ProtoReflect.Descriptor instead.
+func (*LoginNameResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{108}
+}
+
+type ListLoginsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLoginsRequest) Reset() {
+	*x = ListLoginsRequest{}
+	mi := &file_contract_proto_msgTypes[109]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLoginsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLoginsRequest) ProtoMessage() {}
+
+func (x *ListLoginsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[109]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLoginsRequest.ProtoReflect.Descriptor instead.
+func (*ListLoginsRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{109}
+}
+
+type ListLoginsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Logins        []*LoginInfo           `protobuf:"bytes,1,rep,name=logins,proto3" json:"logins,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLoginsResponse) Reset() {
+	*x = ListLoginsResponse{}
+	mi := &file_contract_proto_msgTypes[110]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLoginsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLoginsResponse) ProtoMessage() {}
+
+func (x *ListLoginsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[110]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLoginsResponse.ProtoReflect.Descriptor instead.
+func (*ListLoginsResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{110}
+}
+
+func (x *ListLoginsResponse) GetLogins() []*LoginInfo {
+	if x != nil {
+		return x.Logins
+	}
+	return nil
+}
+
+type LoginInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Refused       bool                   `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"` // the relay's words
+	Changed       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoginInfo) Reset() {
+	*x = LoginInfo{}
+	mi := &file_contract_proto_msgTypes[111]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoginInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoginInfo) ProtoMessage() {}
+
+func (x *LoginInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[111]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoginInfo.ProtoReflect.Descriptor instead.
+func (*LoginInfo) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{111}
+}
+
+func (x *LoginInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LoginInfo) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *LoginInfo) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *LoginInfo) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *LoginInfo) GetChanged() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+type ListQueueRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQueueRequest) Reset() {
+	*x = ListQueueRequest{}
+	mi := &file_contract_proto_msgTypes[112]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQueueRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQueueRequest) ProtoMessage() {}
+
+func (x *ListQueueRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[112]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQueueRequest.ProtoReflect.Descriptor instead.
+func (*ListQueueRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{112}
+}
+
+func (x *ListQueueRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type ListQueueResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mails         []*Transport           `protobuf:"bytes,1,rep,name=mails,proto3" json:"mails,omitempty"` // oldest first
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQueueResponse) Reset() {
+	*x = ListQueueResponse{}
+	mi := &file_contract_proto_msgTypes[113]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQueueResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQueueResponse) ProtoMessage() {}
+
+func (x *ListQueueResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[113]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQueueResponse.ProtoReflect.Descriptor instead.
+func (*ListQueueResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{113}
+}
+
+func (x *ListQueueResponse) GetMails() []*Transport {
+	if x != nil {
+		return x.Mails
+	}
+	return nil
+}
+
+func (x *ListQueueResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type QueuedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueuedRequest) Reset() {
+	*x = QueuedRequest{}
+	mi := &file_contract_proto_msgTypes[114]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueuedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueuedRequest) ProtoMessage() {}
+
+func (x *QueuedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[114]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueuedRequest.ProtoReflect.Descriptor instead.
+func (*QueuedRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{114}
+}
+
+func (x *QueuedRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type ShowQueuedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mail          *Transport             `protobuf:"bytes,1,opt,name=mail,proto3" json:"mail,omitempty"`
+	Header        []byte                 `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"` // the mail's, its first 64 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowQueuedResponse) Reset() {
+	*x = ShowQueuedResponse{}
+	mi := &file_contract_proto_msgTypes[115]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowQueuedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowQueuedResponse) ProtoMessage() {}
+
+func (x *ShowQueuedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[115]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowQueuedResponse.ProtoReflect.Descriptor instead.
+func (*ShowQueuedResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{115}
+}
+
+func (x *ShowQueuedResponse) GetMail() *Transport {
+	if x != nil {
+		return x.Mail
+	}
+	return nil
+}
+
+func (x *ShowQueuedResponse) GetHeader() []byte {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+type ChangeQueuedRequest struct {
+	state         protoimpl.MessageState     `protogen:"open.v1"`
+	Id            uint64                     `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"` // 0, of RETRY alone: all that wait
+	Change        ChangeQueuedRequest_Change `protobuf:"varint,2,opt,name=change,proto3,enum=postroom.v1.ChangeQueuedRequest_Change" json:"change,omitempty"`
+	Recipient     string                     `protobuf:"bytes,3,opt,name=recipient,proto3" json:"recipient,omitempty"` // of one recipient; empty: of all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeQueuedRequest) Reset() {
+	*x = ChangeQueuedRequest{}
+	mi := &file_contract_proto_msgTypes[116]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeQueuedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeQueuedRequest) ProtoMessage() {}
+
+func (x *ChangeQueuedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[116]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeQueuedRequest.ProtoReflect.Descriptor instead.
+func (*ChangeQueuedRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{116}
+}
+
+func (x *ChangeQueuedRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ChangeQueuedRequest) GetChange() ChangeQueuedRequest_Change {
+	if x != nil {
+		return x.Change
+	}
+	return ChangeQueuedRequest_CHANGE_UNSPECIFIED
+}
+
+func (x *ChangeQueuedRequest) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+type ChangeQueuedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Recipients    uint64                 `protobuf:"varint,1,opt,name=recipients,proto3" json:"recipients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeQueuedResponse) Reset() {
+	*x = ChangeQueuedResponse{}
+	mi := &file_contract_proto_msgTypes[117]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeQueuedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeQueuedResponse) ProtoMessage() {}
+
+func (x *ChangeQueuedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[117]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeQueuedResponse.ProtoReflect.Descriptor instead.
+func (*ChangeQueuedResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{117}
+}
+
+func (x *ChangeQueuedResponse) GetRecipients() uint64 {
+	if x != nil {
+		return x.Recipients
+	}
+	return 0
+}
+
+type ListCountersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCountersRequest) Reset() {
+	*x = ListCountersRequest{}
+	mi := &file_contract_proto_msgTypes[118]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCountersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCountersRequest) ProtoMessage() {}
+
+func (x *ListCountersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[118]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCountersRequest.ProtoReflect.Descriptor instead.
+func (*ListCountersRequest) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{118}
+}
+
+type ListCountersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Counters      []*Counter             `protobuf:"bytes,1,rep,name=counters,proto3" json:"counters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCountersResponse) Reset() {
+	*x = ListCountersResponse{}
+	mi := &file_contract_proto_msgTypes[119]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCountersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCountersResponse) ProtoMessage() {}
+
+func (x *ListCountersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[119]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCountersResponse.ProtoReflect.Descriptor instead.
+func (*ListCountersResponse) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{119}
+}
+
+func (x *ListCountersResponse) GetCounters() []*Counter {
+	if x != nil {
+		return x.Counters
+	}
+	return nil
+}
+
+type Counter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Destination   string                 `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	Delivered     uint64                 `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"` // recipients
+	Failed        uint64                 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	Delayed       uint64                 `protobuf:"varint,5,opt,name=delayed,proto3" json:"delayed,omitempty"` // tries
+	Last          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Counter) Reset() {
+	*x = Counter{}
+	mi := &file_contract_proto_msgTypes[120]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Counter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Counter) ProtoMessage() {}
+
+func (x *Counter) ProtoReflect() protoreflect.Message {
+	mi := &file_contract_proto_msgTypes[120]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Counter.ProtoReflect.Descriptor instead.
+func (*Counter) Descriptor() ([]byte, []int) {
+	return file_contract_proto_rawDescGZIP(), []int{120}
+}
+
+func (x *Counter) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Counter) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *Counter) GetDelivered() uint64 {
+	if x != nil {
+		return x.Delivered
+	}
+	return 0
+}
+
+func (x *Counter) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *Counter) GetDelayed() uint64 {
+	if x != nil {
+		return x.Delayed
+	}
+	return 0
+}
+
+func (x *Counter) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
 }
 
 type GetStatusRequest struct {
@@ -3980,7 +7385,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3992,7 +7397,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[66]
+	mi := &file_contract_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4005,7 +7410,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{66}
+	return file_contract_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *GetStatusRequest) GetCursor() []byte {
@@ -4030,7 +7435,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4042,7 +7447,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[67]
+	mi := &file_contract_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4055,7 +7460,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{67}
+	return file_contract_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *GetStatusResponse) GetReady() bool {
@@ -4122,7 +7527,7 @@ type AccountStatus struct {
 
 func (x *AccountStatus) Reset() {
 	*x = AccountStatus{}
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4134,7 +7539,7 @@ func (x *AccountStatus) String() string {
 func (*AccountStatus) ProtoMessage() {}
 
 func (x *AccountStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[68]
+	mi := &file_contract_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4147,7 +7552,7 @@ func (x *AccountStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountStatus.ProtoReflect.Descriptor instead.
 func (*AccountStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{68}
+	return file_contract_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *AccountStatus) GetAccount() string {
@@ -4210,7 +7615,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4222,7 +7627,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[69]
+	mi := &file_contract_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4235,7 +7640,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{69}
+	return file_contract_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *QueueStatus) GetQueue() string {
@@ -4268,7 +7673,7 @@ type AccountRequest struct {
 
 func (x *AccountRequest) Reset() {
 	*x = AccountRequest{}
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4280,7 +7685,7 @@ func (x *AccountRequest) String() string {
 func (*AccountRequest) ProtoMessage() {}
 
 func (x *AccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[70]
+	mi := &file_contract_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4293,7 +7698,7 @@ func (x *AccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountRequest.ProtoReflect.Descriptor instead.
 func (*AccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{70}
+	return file_contract_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *AccountRequest) GetName() string {
@@ -4311,7 +7716,7 @@ type AccountResponse struct {
 
 func (x *AccountResponse) Reset() {
 	*x = AccountResponse{}
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4323,7 +7728,7 @@ func (x *AccountResponse) String() string {
 func (*AccountResponse) ProtoMessage() {}
 
 func (x *AccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[71]
+	mi := &file_contract_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4336,7 +7741,7 @@ func (x *AccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountResponse.ProtoReflect.Descriptor instead.
 func (*AccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{71}
+	return file_contract_proto_rawDescGZIP(), []int{126}
 }
 
 type RemoveAccountRequest struct {
@@ -4349,7 +7754,7 @@ type RemoveAccountRequest struct {
 
 func (x *RemoveAccountRequest) Reset() {
 	*x = RemoveAccountRequest{}
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4361,7 +7766,7 @@ func (x *RemoveAccountRequest) String() string {
 func (*RemoveAccountRequest) ProtoMessage() {}
 
 func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[72]
+	mi := &file_contract_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4374,7 +7779,7 @@ func (x *RemoveAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveAccountRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{72}
+	return file_contract_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *RemoveAccountRequest) GetName() string {
@@ -4401,7 +7806,7 @@ type SetAccountRequest struct {
 
 func (x *SetAccountRequest) Reset() {
 	*x = SetAccountRequest{}
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4413,7 +7818,7 @@ func (x *SetAccountRequest) String() string {
 func (*SetAccountRequest) ProtoMessage() {}
 
 func (x *SetAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[73]
+	mi := &file_contract_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4426,7 +7831,7 @@ func (x *SetAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAccountRequest.ProtoReflect.Descriptor instead.
 func (*SetAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{73}
+	return file_contract_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *SetAccountRequest) GetName() string {
@@ -4453,7 +7858,7 @@ type RestoreMailRequest struct {
 
 func (x *RestoreMailRequest) Reset() {
 	*x = RestoreMailRequest{}
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4465,7 +7870,7 @@ func (x *RestoreMailRequest) String() string {
 func (*RestoreMailRequest) ProtoMessage() {}
 
 func (x *RestoreMailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[74]
+	mi := &file_contract_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4478,7 +7883,7 @@ func (x *RestoreMailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreMailRequest.ProtoReflect.Descriptor instead.
 func (*RestoreMailRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{74}
+	return file_contract_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *RestoreMailRequest) GetName() string {
@@ -4505,7 +7910,7 @@ type RestoreMailResponse struct {
 
 func (x *RestoreMailResponse) Reset() {
 	*x = RestoreMailResponse{}
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4517,7 +7922,7 @@ func (x *RestoreMailResponse) String() string {
 func (*RestoreMailResponse) ProtoMessage() {}
 
 func (x *RestoreMailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[75]
+	mi := &file_contract_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4530,7 +7935,7 @@ func (x *RestoreMailResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreMailResponse.ProtoReflect.Descriptor instead.
 func (*RestoreMailResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{75}
+	return file_contract_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *RestoreMailResponse) GetMessages() uint64 {
@@ -4556,7 +7961,7 @@ type ShowAccountRequest struct {
 
 func (x *ShowAccountRequest) Reset() {
 	*x = ShowAccountRequest{}
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4568,7 +7973,7 @@ func (x *ShowAccountRequest) String() string {
 func (*ShowAccountRequest) ProtoMessage() {}
 
 func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[76]
+	mi := &file_contract_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4581,7 +7986,7 @@ func (x *ShowAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountRequest.ProtoReflect.Descriptor instead.
 func (*ShowAccountRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{76}
+	return file_contract_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *ShowAccountRequest) GetName() string {
@@ -4609,7 +8014,7 @@ type ShowAccountResponse struct {
 
 func (x *ShowAccountResponse) Reset() {
 	*x = ShowAccountResponse{}
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4621,7 +8026,7 @@ func (x *ShowAccountResponse) String() string {
 func (*ShowAccountResponse) ProtoMessage() {}
 
 func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[77]
+	mi := &file_contract_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4634,7 +8039,7 @@ func (x *ShowAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowAccountResponse.ProtoReflect.Descriptor instead.
 func (*ShowAccountResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{77}
+	return file_contract_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *ShowAccountResponse) GetStatus() *AccountStatus {
@@ -4717,7 +8122,7 @@ type LedgerCount struct {
 
 func (x *LedgerCount) Reset() {
 	*x = LedgerCount{}
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4729,7 +8134,7 @@ func (x *LedgerCount) String() string {
 func (*LedgerCount) ProtoMessage() {}
 
 func (x *LedgerCount) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[78]
+	mi := &file_contract_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4742,7 +8147,7 @@ func (x *LedgerCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerCount.ProtoReflect.Descriptor instead.
 func (*LedgerCount) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{78}
+	return file_contract_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *LedgerCount) GetState() LedgerState {
@@ -4770,7 +8175,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4782,7 +8187,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[79]
+	mi := &file_contract_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4795,7 +8200,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{79}
+	return file_contract_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *ListMessagesRequest) GetName() string {
@@ -4831,7 +8236,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4843,7 +8248,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[80]
+	mi := &file_contract_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4856,7 +8261,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{80}
+	return file_contract_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*HeldMessage {
@@ -4899,7 +8304,7 @@ type HeldMessage struct {
 
 func (x *HeldMessage) Reset() {
 	*x = HeldMessage{}
-	mi := &file_contract_proto_msgTypes[81]
+	mi := &file_contract_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4911,7 +8316,7 @@ func (x *HeldMessage) String() string {
 func (*HeldMessage) ProtoMessage() {}
 
 func (x *HeldMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[81]
+	mi := &file_contract_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4924,7 +8329,7 @@ func (x *HeldMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldMessage.ProtoReflect.Descriptor instead.
 func (*HeldMessage) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{81}
+	return file_contract_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *HeldMessage) GetId() uint64 {
@@ -4967,7 +8372,7 @@ type ReadMessageRequest struct {
 
 func (x *ReadMessageRequest) Reset() {
 	*x = ReadMessageRequest{}
-	mi := &file_contract_proto_msgTypes[82]
+	mi := &file_contract_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4979,7 +8384,7 @@ func (x *ReadMessageRequest) String() string {
 func (*ReadMessageRequest) ProtoMessage() {}
 
 func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[82]
+	mi := &file_contract_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4992,7 +8397,7 @@ func (x *ReadMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageRequest.ProtoReflect.Descriptor instead.
 func (*ReadMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{82}
+	return file_contract_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *ReadMessageRequest) GetName() string {
@@ -5032,7 +8437,7 @@ type ReadMessageResponse struct {
 
 func (x *ReadMessageResponse) Reset() {
 	*x = ReadMessageResponse{}
-	mi := &file_contract_proto_msgTypes[83]
+	mi := &file_contract_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5044,7 +8449,7 @@ func (x *ReadMessageResponse) String() string {
 func (*ReadMessageResponse) ProtoMessage() {}
 
 func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[83]
+	mi := &file_contract_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5057,7 +8462,7 @@ func (x *ReadMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessageResponse.ProtoReflect.Descriptor instead.
 func (*ReadMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{83}
+	return file_contract_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *ReadMessageResponse) GetOctets() []byte {
@@ -5077,7 +8482,7 @@ type ApplySettingsRequest struct {
 
 func (x *ApplySettingsRequest) Reset() {
 	*x = ApplySettingsRequest{}
-	mi := &file_contract_proto_msgTypes[84]
+	mi := &file_contract_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5089,7 +8494,7 @@ func (x *ApplySettingsRequest) String() string {
 func (*ApplySettingsRequest) ProtoMessage() {}
 
 func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[84]
+	mi := &file_contract_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5102,7 +8507,7 @@ func (x *ApplySettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsRequest.ProtoReflect.Descriptor instead.
 func (*ApplySettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{84}
+	return file_contract_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *ApplySettingsRequest) GetFile() string {
@@ -5128,7 +8533,7 @@ type ApplySettingsResponse struct {
 
 func (x *ApplySettingsResponse) Reset() {
 	*x = ApplySettingsResponse{}
-	mi := &file_contract_proto_msgTypes[85]
+	mi := &file_contract_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5140,7 +8545,7 @@ func (x *ApplySettingsResponse) String() string {
 func (*ApplySettingsResponse) ProtoMessage() {}
 
 func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[85]
+	mi := &file_contract_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5153,7 +8558,7 @@ func (x *ApplySettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySettingsResponse.ProtoReflect.Descriptor instead.
 func (*ApplySettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{85}
+	return file_contract_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *ApplySettingsResponse) GetProblem() string {
@@ -5172,7 +8577,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_contract_proto_msgTypes[86]
+	mi := &file_contract_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5184,7 +8589,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[86]
+	mi := &file_contract_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5197,7 +8602,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{86}
+	return file_contract_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *CheckRequest) GetCursor() []byte {
@@ -5219,7 +8624,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_contract_proto_msgTypes[87]
+	mi := &file_contract_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5231,7 +8636,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[87]
+	mi := &file_contract_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5244,7 +8649,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{87}
+	return file_contract_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *CheckResponse) GetCursor() []byte {
@@ -5283,7 +8688,7 @@ type GetFingerprintRequest struct {
 
 func (x *GetFingerprintRequest) Reset() {
 	*x = GetFingerprintRequest{}
-	mi := &file_contract_proto_msgTypes[88]
+	mi := &file_contract_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5295,7 +8700,7 @@ func (x *GetFingerprintRequest) String() string {
 func (*GetFingerprintRequest) ProtoMessage() {}
 
 func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[88]
+	mi := &file_contract_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5308,7 +8713,7 @@ func (x *GetFingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintRequest.ProtoReflect.Descriptor instead.
 func (*GetFingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{88}
+	return file_contract_proto_rawDescGZIP(), []int{143}
 }
 
 type GetFingerprintResponse struct {
@@ -5321,7 +8726,7 @@ type GetFingerprintResponse struct {
 
 func (x *GetFingerprintResponse) Reset() {
 	*x = GetFingerprintResponse{}
-	mi := &file_contract_proto_msgTypes[89]
+	mi := &file_contract_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5333,7 +8738,7 @@ func (x *GetFingerprintResponse) String() string {
 func (*GetFingerprintResponse) ProtoMessage() {}
 
 func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contract_proto_msgTypes[89]
+	mi := &file_contract_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5346,7 +8751,7 @@ func (x *GetFingerprintResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFingerprintResponse.ProtoReflect.Descriptor instead.
 func (*GetFingerprintResponse) Descriptor() ([]byte, []int) {
-	return file_contract_proto_rawDescGZIP(), []int{89}
+	return file_contract_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *GetFingerprintResponse) GetSha256() string {
@@ -5566,7 +8971,157 @@ const file_contract_proto_rawDesc = "" +
 	"LedgerMark\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.postroom.v1.LedgerStateR\x05state\"\x14\n" +
-	"\x12MarkLedgerResponse\"%\n" +
+	"\x12MarkLedgerResponse\"a\n" +
+	"\x13LookUpSenderRequest\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x16\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\x12\x18\n" +
+	"\aaccount\x18\x03 \x01(\fR\aaccount\"\x80\x01\n" +
+	"\x14LookUpSenderResponse\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\bR\x05owner\x12\x10\n" +
+	"\x03own\x18\x05 \x01(\bR\x03own\"2\n" +
+	"\x16LookUpRecipientRequest\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\"G\n" +
+	"\x17LookUpRecipientResponse\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\fR\aaccount\"h\n" +
+	"\x06Notify\x12\x14\n" +
+	"\x05never\x18\x01 \x01(\bR\x05never\x12\x18\n" +
+	"\asuccess\x18\x02 \x01(\bR\asuccess\x12\x18\n" +
+	"\afailure\x18\x03 \x01(\bR\afailure\x12\x14\n" +
+	"\x05delay\x18\x04 \x01(\bR\x05delay\"t\n" +
+	"\x0fSubmitRecipient\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12+\n" +
+	"\x06notify\x18\x02 \x01(\v2\x13.postroom.v1.NotifyR\x06notify\x12\x1a\n" +
+	"\boriginal\x18\x03 \x01(\tR\boriginal\"\xe1\x02\n" +
+	"\n" +
+	"SubmitMail\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
+	"\x04body\x18\x02 \x01(\fR\x04body\x12\x16\n" +
+	"\x06upload\x18\x03 \x01(\x04R\x06upload\x12\x16\n" +
+	"\x06sender\x18\x04 \x01(\tR\x06sender\x12<\n" +
+	"\n" +
+	"recipients\x18\x05 \x03(\v2\x1c.postroom.v1.SubmitRecipientR\n" +
+	"recipients\x12\x16\n" +
+	"\x06client\x18\x06 \x01(\tR\x06client\x12\x18\n" +
+	"\aaccount\x18\a \x01(\fR\aaccount\x12\x1a\n" +
+	"\bsmtputf8\x18\b \x01(\bR\bsmtputf8\x12\x1b\n" +
+	"\teight_bit\x18\t \x01(\bR\beightBit\x12\x1f\n" +
+	"\venvelope_id\x18\n" +
+	" \x01(\tR\n" +
+	"envelopeId\x12!\n" +
+	"\fheaders_only\x18\v \x01(\bR\vheadersOnly\x12\x10\n" +
+	"\x03tls\x18\f \x01(\tR\x03tls\"A\n" +
+	"\x10SubmitAllRequest\x12-\n" +
+	"\x05mails\x18\x01 \x03(\v2\x17.postroom.v1.SubmitMailR\x05mails\"H\n" +
+	"\x11SubmitAllResponse\x123\n" +
+	"\aanswers\x18\x01 \x03(\v2\x19.postroom.v1.SubmitAnswerR\aanswers\"F\n" +
+	"\fSubmitAnswer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\rR\x04code\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"(\n" +
+	"\x0eDeliverRequest\x12\x16\n" +
+	"\x06runner\x18\x01 \x01(\x04R\x06runner\".\n" +
+	"\x14ListTransportRequest\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\fR\x06cursor\"z\n" +
+	"\x15ListTransportResponse\x125\n" +
+	"\aentries\x18\x01 \x03(\v2\x1b.postroom.v1.TransportEntryR\aentries\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xc7\x01\n" +
+	"\x0eTransportEntry\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
+	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x16\n" +
+	"\x06sender\x18\x03 \x01(\tR\x06sender\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\fR\x05owner\x12\x1d\n" +
+	"\n" +
+	"owner_host\x18\x05 \x01(\tR\townerHost\x12D\n" +
+	"\n" +
+	"recipients\x18\x06 \x03(\v2$.postroom.v1.TransportEntryRecipientR\n" +
+	"recipients\"\xb3\x01\n" +
+	"\x17TransportEntryRecipient\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x121\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1b.postroom.v1.RecipientStateR\x05state\x125\n" +
+	"\bnext_try\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\anextTry\"\x9d\x03\n" +
+	"\tTransport\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12%\n" +
+	"\x04body\x18\x02 \x01(\v2\x11.postroom.v1.BodyR\x04body\x12\x16\n" +
+	"\x06sender\x18\x03 \x01(\tR\x06sender\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\fR\x05owner\x12?\n" +
+	"\n" +
+	"recipients\x18\x05 \x03(\v2\x1f.postroom.v1.TransportRecipientR\n" +
+	"recipients\x126\n" +
+	"\breceived\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\breceived\x12\x16\n" +
+	"\x06client\x18\a \x01(\tR\x06client\x12\x1a\n" +
+	"\bsmtputf8\x18\b \x01(\bR\bsmtputf8\x12\x1b\n" +
+	"\teight_bit\x18\t \x01(\bR\beightBit\x12\x1f\n" +
+	"\venvelope_id\x18\n" +
+	" \x01(\tR\n" +
+	"envelopeId\x12!\n" +
+	"\fheaders_only\x18\v \x01(\bR\vheadersOnly\x12\x1d\n" +
+	"\n" +
+	"owner_name\x18\f \x01(\tR\townerName\"\xac\x03\n" +
+	"\x12TransportRecipient\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x121\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1b.postroom.v1.RecipientStateR\x05state\x12\x14\n" +
+	"\x05tries\x18\x03 \x01(\rR\x05tries\x125\n" +
+	"\bnext_try\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\anextTry\x124\n" +
+	"\achanged\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\achanged\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x12\n" +
+	"\x04rule\x18\a \x01(\tR\x04rule\x12 \n" +
+	"\vdestination\x18\b \x01(\tR\vdestination\x12\x1d\n" +
+	"\n" +
+	"delay_told\x18\t \x01(\bR\tdelayTold\x12+\n" +
+	"\x06notify\x18\n" +
+	" \x01(\v2\x13.postroom.v1.NotifyR\x06notify\x12\x1a\n" +
+	"\boriginal\x18\v \x01(\tR\boriginal\x12\x14\n" +
+	"\x05doubt\x18\f \x01(\bR\x05doubt\"^\n" +
+	"\x14BeginDeliveryRequest\x12\x16\n" +
+	"\x06runner\x18\x01 \x01(\x04R\x06runner\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x1e\n" +
+	"\n" +
+	"recipients\x18\x03 \x03(\rR\n" +
+	"recipients\"C\n" +
+	"\x15BeginDeliveryResponse\x12*\n" +
+	"\x04mail\x18\x01 \x01(\v2\x16.postroom.v1.TransportR\x04mail\"\xc0\x02\n" +
+	"\x0fRecipientResult\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x121\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1b.postroom.v1.RecipientStateR\x05state\x125\n" +
+	"\bnext_try\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\anextTry\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x12\n" +
+	"\x04rule\x18\x05 \x01(\tR\x04rule\x12 \n" +
+	"\vdestination\x18\x06 \x01(\tR\vdestination\x12\x1d\n" +
+	"\n" +
+	"delay_told\x18\a \x01(\bR\tdelayTold\x12\x14\n" +
+	"\x05doubt\x18\b \x01(\bR\x05doubt\x12\x14\n" +
+	"\x05local\x18\t \x01(\fR\x05local\x12\x18\n" +
+	"\auntried\x18\n" +
+	" \x01(\bR\auntried\"\xa7\x01\n" +
+	"\x12EndDeliveryRequest\x12\x16\n" +
+	"\x06runner\x18\x01 \x01(\x04R\x06runner\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x04R\x02id\x126\n" +
+	"\aresults\x18\x03 \x03(\v2\x1c.postroom.v1.RecipientResultR\aresults\x121\n" +
+	"\anotices\x18\x04 \x03(\v2\x17.postroom.v1.SubmitMailR\anotices\"\x15\n" +
+	"\x13EndDeliveryResponse\"9\n" +
+	"\x0fGetLoginRequest\x12\x12\n" +
+	"\x04mail\x18\x01 \x01(\x04R\x04mail\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"p\n" +
+	"\x10GetLoginResponse\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1a\n" +
+	"\bpassword\x18\x02 \x01(\tR\bpassword\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\bR\arefused\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\"\xcd\x01\n" +
+	"\x12RefuseLoginRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05relay\x18\x03 \x01(\tR\x05relay\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\tR\x04user\x12\x1a\n" +
+	"\bpassword\x18\x06 \x01(\tR\bpassword\x12/\n" +
+	"\x06notice\x18\a \x01(\v2\x17.postroom.v1.SubmitMailR\x06notice\"\x15\n" +
+	"\x13RefuseLoginResponse\"%\n" +
 	"\vWorkRequest\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\x04R\x06worker\"%\n" +
 	"\vTakeRequest\x12\x16\n" +
@@ -5610,7 +9165,103 @@ const file_contract_proto_rawDesc = "" +
 	"\x16ReportServicesResponse\"(\n" +
 	"\x12ReportClockRequest\x12\x12\n" +
 	"\x04good\x18\x01 \x01(\bR\x04good\"\x15\n" +
-	"\x13ReportClockResponse\"*\n" +
+	"\x13ReportClockResponse\"!\n" +
+	"\vUserRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x0e\n" +
+	"\fUserResponse\"(\n" +
+	"\x10ListUsersRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\tR\x05after\"T\n" +
+	"\x11ListUsersResponse\x12+\n" +
+	"\x05users\x18\x01 \x03(\v2\x15.postroom.v1.UserInfoR\x05users\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xf6\x01\n" +
+	"\bUserInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\baccounts\x18\x02 \x03(\tR\baccounts\x12\x1c\n" +
+	"\taddresses\x18\x03 \x03(\tR\taddresses\x12\x1a\n" +
+	"\blicensed\x18\x04 \x01(\bR\blicensed\x124\n" +
+	"\awaiting\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\awaiting\x12\x14\n" +
+	"\x05local\x18\x06 \x01(\bR\x05local\x124\n" +
+	"\acreated\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"u\n" +
+	"\x10ShowUserResponse\x12)\n" +
+	"\x04user\x18\x01 \x01(\v2\x15.postroom.v1.UserInfoR\x04user\x126\n" +
+	"\taddresses\x18\x02 \x03(\v2\x18.postroom.v1.AddressInfoR\taddresses\"@\n" +
+	"\x0eAddUserRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bpassword\x18\x02 \x01(\tR\bpassword\"X\n" +
+	"\x12MoveAccountRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x14\n" +
+	"\x05first\x18\x03 \x01(\bR\x05first\"k\n" +
+	"\vAddressInfo\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
+	"\aprofile\x18\x03 \x01(\tR\aprofile\x12\x14\n" +
+	"\x05first\x18\x04 \x01(\bR\x05first\",\n" +
+	"\x14ListAddressesRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\tR\x05after\"c\n" +
+	"\x15ListAddressesResponse\x126\n" +
+	"\taddresses\x18\x01 \x03(\v2\x18.postroom.v1.AddressInfoR\taddresses\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"*\n" +
+	"\x0eAddressRequest\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\"Z\n" +
+	"\x14AssignAddressRequest\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x14\n" +
+	"\x05first\x18\x03 \x01(\bR\x05first\"C\n" +
+	"\x11SetLicenceRequest\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1a\n" +
+	"\blicensed\x18\x02 \x01(\bR\blicensed\"U\n" +
+	"\x0fSetLoginRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1a\n" +
+	"\bpassword\x18\x03 \x01(\tR\bpassword\"&\n" +
+	"\x10LoginNameRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x13\n" +
+	"\x11LoginNameResponse\"\x13\n" +
+	"\x11ListLoginsRequest\"D\n" +
+	"\x12ListLoginsResponse\x12.\n" +
+	"\x06logins\x18\x01 \x03(\v2\x16.postroom.v1.LoginInfoR\x06logins\"\x97\x01\n" +
+	"\tLoginInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\bR\arefused\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x124\n" +
+	"\achanged\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\achanged\"(\n" +
+	"\x10ListQueueRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"U\n" +
+	"\x11ListQueueResponse\x12,\n" +
+	"\x05mails\x18\x01 \x03(\v2\x16.postroom.v1.TransportR\x05mails\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\x1f\n" +
+	"\rQueuedRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\"X\n" +
+	"\x12ShowQueuedResponse\x12*\n" +
+	"\x04mail\x18\x01 \x01(\v2\x16.postroom.v1.TransportR\x04mail\x12\x16\n" +
+	"\x06header\x18\x02 \x01(\fR\x06header\"\xe3\x01\n" +
+	"\x13ChangeQueuedRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12?\n" +
+	"\x06change\x18\x02 \x01(\x0e2'.postroom.v1.ChangeQueuedRequest.ChangeR\x06change\x12\x1c\n" +
+	"\trecipient\x18\x03 \x01(\tR\trecipient\"]\n" +
+	"\x06Change\x12\x16\n" +
+	"\x12CHANGE_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05RETRY\x10\x01\x12\b\n" +
+	"\x04HOLD\x10\x02\x12\v\n" +
+	"\aRELEASE\x10\x03\x12\b\n" +
+	"\x04DROP\x10\x04\x12\x0f\n" +
+	"\vDROP_SILENT\x10\x05\"6\n" +
+	"\x14ChangeQueuedResponse\x12\x1e\n" +
+	"\n" +
+	"recipients\x18\x01 \x01(\x04R\n" +
+	"recipients\"\x15\n" +
+	"\x13ListCountersRequest\"H\n" +
+	"\x14ListCountersResponse\x120\n" +
+	"\bcounters\x18\x01 \x03(\v2\x14.postroom.v1.CounterR\bcounters\"\xbf\x01\n" +
+	"\aCounter\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\tR\x04rule\x12 \n" +
+	"\vdestination\x18\x02 \x01(\tR\vdestination\x12\x1c\n" +
+	"\tdelivered\x18\x03 \x01(\x04R\tdelivered\x12\x16\n" +
+	"\x06failed\x18\x04 \x01(\x04R\x06failed\x12\x18\n" +
+	"\adelayed\x18\x05 \x01(\x04R\adelayed\x12.\n" +
+	"\x04last\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04last\"*\n" +
 	"\x10GetStatusRequest\x12\x16\n" +
 	"\x06cursor\x182 \x01(\fR\x06cursor\"\xb5\x02\n" +
 	"\x11GetStatusResponse\x12\x14\n" +
@@ -5733,7 +9384,16 @@ const file_contract_proto_rawDesc = "" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04TWIN\x10\x01\x12\b\n" +
 	"\x04SIZE\x10\x02\x12\t\n" +
-	"\x05LARGE\x10\x032\xe8\x01\n" +
+	"\x05LARGE\x10\x03*z\n" +
+	"\x0eRecipientState\x12\x19\n" +
+	"\x15RECIPIENT_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aWAITING\x10\x01\x12\v\n" +
+	"\aSENDING\x10\x02\x12\r\n" +
+	"\tDELIVERED\x10\x03\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x04\x12\v\n" +
+	"\aON_HOLD\x10\x05\x12\v\n" +
+	"\aDROPPED\x10\x062\xe8\x01\n" +
 	"\x06Common\x127\n" +
 	"\x05Watch\x12\x19.postroom.v1.WatchRequest\x1a\x11.postroom.v1.Look0\x01\x12P\n" +
 	"\vGetSettings\x12\x1f.postroom.v1.GetSettingsRequest\x1a .postroom.v1.GetSettingsResponse\x12S\n" +
@@ -5761,7 +9421,22 @@ const file_contract_proto_rawDesc = "" +
 	"\fAppendUpload\x12 .postroom.v1.AppendUploadRequest\x1a!.postroom.v1.AppendUploadResponse\x12P\n" +
 	"\vAbortUpload\x12\x1f.postroom.v1.AbortUploadRequest\x1a .postroom.v1.AbortUploadResponse\x12M\n" +
 	"\n" +
-	"MarkLedger\x12\x1e.postroom.v1.MarkLedgerRequest\x1a\x1f.postroom.v1.MarkLedgerResponse2\x88\x02\n" +
+	"MarkLedger\x12\x1e.postroom.v1.MarkLedgerRequest\x1a\x1f.postroom.v1.MarkLedgerResponse2\xf3\b\n" +
+	"\x04Smtp\x12>\n" +
+	"\x05Login\x12\x19.postroom.v1.LoginRequest\x1a\x1a.postroom.v1.LoginResponse\x12Y\n" +
+	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse\x12S\n" +
+	"\fLookUpSender\x12 .postroom.v1.LookUpSenderRequest\x1a!.postroom.v1.LookUpSenderResponse\x12\\\n" +
+	"\x0fLookUpRecipient\x12#.postroom.v1.LookUpRecipientRequest\x1a$.postroom.v1.LookUpRecipientResponse\x12J\n" +
+	"\tSubmitAll\x12\x1d.postroom.v1.SubmitAllRequest\x1a\x1e.postroom.v1.SubmitAllResponse\x12P\n" +
+	"\vBeginUpload\x12\x1f.postroom.v1.BeginUploadRequest\x1a .postroom.v1.BeginUploadResponse\x12S\n" +
+	"\fAppendUpload\x12 .postroom.v1.AppendUploadRequest\x1a!.postroom.v1.AppendUploadResponse\x12P\n" +
+	"\vAbortUpload\x12\x1f.postroom.v1.AbortUploadRequest\x1a .postroom.v1.AbortUploadResponse\x12;\n" +
+	"\aDeliver\x12\x1b.postroom.v1.DeliverRequest\x1a\x11.postroom.v1.Look0\x01\x12V\n" +
+	"\rListTransport\x12!.postroom.v1.ListTransportRequest\x1a\".postroom.v1.ListTransportResponse\x12V\n" +
+	"\rBeginDelivery\x12!.postroom.v1.BeginDeliveryRequest\x1a\".postroom.v1.BeginDeliveryResponse\x12P\n" +
+	"\vEndDelivery\x12\x1f.postroom.v1.EndDeliveryRequest\x1a .postroom.v1.EndDeliveryResponse\x12G\n" +
+	"\bGetLogin\x12\x1c.postroom.v1.GetLoginRequest\x1a\x1d.postroom.v1.GetLoginResponse\x12P\n" +
+	"\vRefuseLogin\x12\x1f.postroom.v1.RefuseLoginRequest\x1a .postroom.v1.RefuseLoginResponse2\x88\x02\n" +
 	"\tValidator\x125\n" +
 	"\x04Work\x12\x18.postroom.v1.WorkRequest\x1a\x11.postroom.v1.Look0\x01\x12;\n" +
 	"\x04Take\x12\x18.postroom.v1.TakeRequest\x1a\x19.postroom.v1.TakeResponse\x12A\n" +
@@ -5806,246 +9481,365 @@ func file_contract_proto_rawDescGZIP() []byte {
 	return file_contract_proto_rawDescData
 }
 
-var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
+var file_contract_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_contract_proto_msgTypes = make([]protoimpl.MessageInfo, 145)
 var file_contract_proto_goTypes = []any{
 	(Topic)(0),                         // 0: postroom.v1.Topic
 	(Verified)(0),                      // 1: postroom.v1.Verified
 	(LedgerState)(0),                   // 2: postroom.v1.LedgerState
 	(LedgerReason)(0),                  // 3: postroom.v1.LedgerReason
-	(LoginResponse_Outcome)(0),         // 4: postroom.v1.LoginResponse.Outcome
-	(*Look)(nil),                       // 5: postroom.v1.Look
-	(*WatchRequest)(nil),               // 6: postroom.v1.WatchRequest
-	(*GetSettingsRequest)(nil),         // 7: postroom.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 8: postroom.v1.GetSettingsResponse
-	(*Condition)(nil),                  // 9: postroom.v1.Condition
-	(*SetConditionRequest)(nil),        // 10: postroom.v1.SetConditionRequest
-	(*SetConditionResponse)(nil),       // 11: postroom.v1.SetConditionResponse
-	(*Body)(nil),                       // 12: postroom.v1.Body
-	(*LoginRequest)(nil),               // 13: postroom.v1.LoginRequest
-	(*LoginResponse)(nil),              // 14: postroom.v1.LoginResponse
-	(*AwaitFetchRequest)(nil),          // 15: postroom.v1.AwaitFetchRequest
-	(*AwaitFetchResponse)(nil),         // 16: postroom.v1.AwaitFetchResponse
-	(*OpenMailboxRequest)(nil),         // 17: postroom.v1.OpenMailboxRequest
-	(*OpenMailboxResponse)(nil),        // 18: postroom.v1.OpenMailboxResponse
-	(*MailboxMessage)(nil),             // 19: postroom.v1.MailboxMessage
-	(*EndPollRequest)(nil),             // 20: postroom.v1.EndPollRequest
-	(*EndPollResponse)(nil),            // 21: postroom.v1.EndPollResponse
-	(*ServeRequest)(nil),               // 22: postroom.v1.ServeRequest
-	(*ReportDamageRequest)(nil),        // 23: postroom.v1.ReportDamageRequest
-	(*ReportDamageResponse)(nil),       // 24: postroom.v1.ReportDamageResponse
-	(*GetCertificateRequest)(nil),      // 25: postroom.v1.GetCertificateRequest
-	(*GetCertificateResponse)(nil),     // 26: postroom.v1.GetCertificateResponse
-	(*ListAccountsRequest)(nil),        // 27: postroom.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 28: postroom.v1.ListAccountsResponse
-	(*FetchAccount)(nil),               // 29: postroom.v1.FetchAccount
-	(*TakeVerificationRequest)(nil),    // 30: postroom.v1.TakeVerificationRequest
-	(*TakeVerificationResponse)(nil),   // 31: postroom.v1.TakeVerificationResponse
-	(*AnswerVerificationRequest)(nil),  // 32: postroom.v1.AnswerVerificationRequest
-	(*AnswerVerificationResponse)(nil), // 33: postroom.v1.AnswerVerificationResponse
-	(*BeginFetchRequest)(nil),          // 34: postroom.v1.BeginFetchRequest
-	(*BeginFetchResponse)(nil),         // 35: postroom.v1.BeginFetchResponse
-	(*EndFetchRequest)(nil),            // 36: postroom.v1.EndFetchRequest
-	(*EndFetchResponse)(nil),           // 37: postroom.v1.EndFetchResponse
-	(*LedgerRow)(nil),                  // 38: postroom.v1.LedgerRow
-	(*ListLedgerRequest)(nil),          // 39: postroom.v1.ListLedgerRequest
-	(*ListLedgerResponse)(nil),         // 40: postroom.v1.ListLedgerResponse
-	(*PutAllRequest)(nil),              // 41: postroom.v1.PutAllRequest
-	(*PutAllResponse)(nil),             // 42: postroom.v1.PutAllResponse
-	(*PutAnswer)(nil),                  // 43: postroom.v1.PutAnswer
-	(*PutRequest)(nil),                 // 44: postroom.v1.PutRequest
-	(*PutMail)(nil),                    // 45: postroom.v1.PutMail
-	(*PutResponse)(nil),                // 46: postroom.v1.PutResponse
-	(*PutResult)(nil),                  // 47: postroom.v1.PutResult
-	(*BeginUploadRequest)(nil),         // 48: postroom.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),        // 49: postroom.v1.BeginUploadResponse
-	(*AppendUploadRequest)(nil),        // 50: postroom.v1.AppendUploadRequest
-	(*AppendUploadResponse)(nil),       // 51: postroom.v1.AppendUploadResponse
-	(*AbortUploadRequest)(nil),         // 52: postroom.v1.AbortUploadRequest
-	(*AbortUploadResponse)(nil),        // 53: postroom.v1.AbortUploadResponse
-	(*MarkLedgerRequest)(nil),          // 54: postroom.v1.MarkLedgerRequest
-	(*LedgerMark)(nil),                 // 55: postroom.v1.LedgerMark
-	(*MarkLedgerResponse)(nil),         // 56: postroom.v1.MarkLedgerResponse
-	(*WorkRequest)(nil),                // 57: postroom.v1.WorkRequest
-	(*TakeRequest)(nil),                // 58: postroom.v1.TakeRequest
-	(*TakeResponse)(nil),               // 59: postroom.v1.TakeResponse
-	(*SettleRequest)(nil),              // 60: postroom.v1.SettleRequest
-	(*SettleResponse)(nil),             // 61: postroom.v1.SettleResponse
-	(*ReleaseRequest)(nil),             // 62: postroom.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),            // 63: postroom.v1.ReleaseResponse
-	(*ApplyFileRequest)(nil),           // 64: postroom.v1.ApplyFileRequest
-	(*ApplyFileResponse)(nil),          // 65: postroom.v1.ApplyFileResponse
-	(*ServiceStatus)(nil),              // 66: postroom.v1.ServiceStatus
-	(*ReportServicesRequest)(nil),      // 67: postroom.v1.ReportServicesRequest
-	(*ReportServicesResponse)(nil),     // 68: postroom.v1.ReportServicesResponse
-	(*ReportClockRequest)(nil),         // 69: postroom.v1.ReportClockRequest
-	(*ReportClockResponse)(nil),        // 70: postroom.v1.ReportClockResponse
-	(*GetStatusRequest)(nil),           // 71: postroom.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 72: postroom.v1.GetStatusResponse
-	(*AccountStatus)(nil),              // 73: postroom.v1.AccountStatus
-	(*QueueStatus)(nil),                // 74: postroom.v1.QueueStatus
-	(*AccountRequest)(nil),             // 75: postroom.v1.AccountRequest
-	(*AccountResponse)(nil),            // 76: postroom.v1.AccountResponse
-	(*RemoveAccountRequest)(nil),       // 77: postroom.v1.RemoveAccountRequest
-	(*SetAccountRequest)(nil),          // 78: postroom.v1.SetAccountRequest
-	(*RestoreMailRequest)(nil),         // 79: postroom.v1.RestoreMailRequest
-	(*RestoreMailResponse)(nil),        // 80: postroom.v1.RestoreMailResponse
-	(*ShowAccountRequest)(nil),         // 81: postroom.v1.ShowAccountRequest
-	(*ShowAccountResponse)(nil),        // 82: postroom.v1.ShowAccountResponse
-	(*LedgerCount)(nil),                // 83: postroom.v1.LedgerCount
-	(*ListMessagesRequest)(nil),        // 84: postroom.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),       // 85: postroom.v1.ListMessagesResponse
-	(*HeldMessage)(nil),                // 86: postroom.v1.HeldMessage
-	(*ReadMessageRequest)(nil),         // 87: postroom.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 88: postroom.v1.ReadMessageResponse
-	(*ApplySettingsRequest)(nil),       // 89: postroom.v1.ApplySettingsRequest
-	(*ApplySettingsResponse)(nil),      // 90: postroom.v1.ApplySettingsResponse
-	(*CheckRequest)(nil),               // 91: postroom.v1.CheckRequest
-	(*CheckResponse)(nil),              // 92: postroom.v1.CheckResponse
-	(*GetFingerprintRequest)(nil),      // 93: postroom.v1.GetFingerprintRequest
-	(*GetFingerprintResponse)(nil),     // 94: postroom.v1.GetFingerprintResponse
-	(*timestamppb.Timestamp)(nil),      // 95: google.protobuf.Timestamp
+	(RecipientState)(0),                // 4: postroom.v1.RecipientState
+	(LoginResponse_Outcome)(0),         // 5: postroom.v1.LoginResponse.Outcome
+	(ChangeQueuedRequest_Change)(0),    // 6: postroom.v1.ChangeQueuedRequest.Change
+	(*Look)(nil),                       // 7: postroom.v1.Look
+	(*WatchRequest)(nil),               // 8: postroom.v1.WatchRequest
+	(*GetSettingsRequest)(nil),         // 9: postroom.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 10: postroom.v1.GetSettingsResponse
+	(*Condition)(nil),                  // 11: postroom.v1.Condition
+	(*SetConditionRequest)(nil),        // 12: postroom.v1.SetConditionRequest
+	(*SetConditionResponse)(nil),       // 13: postroom.v1.SetConditionResponse
+	(*Body)(nil),                       // 14: postroom.v1.Body
+	(*LoginRequest)(nil),               // 15: postroom.v1.LoginRequest
+	(*LoginResponse)(nil),              // 16: postroom.v1.LoginResponse
+	(*AwaitFetchRequest)(nil),          // 17: postroom.v1.AwaitFetchRequest
+	(*AwaitFetchResponse)(nil),         // 18: postroom.v1.AwaitFetchResponse
+	(*OpenMailboxRequest)(nil),         // 19: postroom.v1.OpenMailboxRequest
+	(*OpenMailboxResponse)(nil),        // 20: postroom.v1.OpenMailboxResponse
+	(*MailboxMessage)(nil),             // 21: postroom.v1.MailboxMessage
+	(*EndPollRequest)(nil),             // 22: postroom.v1.EndPollRequest
+	(*EndPollResponse)(nil),            // 23: postroom.v1.EndPollResponse
+	(*ServeRequest)(nil),               // 24: postroom.v1.ServeRequest
+	(*ReportDamageRequest)(nil),        // 25: postroom.v1.ReportDamageRequest
+	(*ReportDamageResponse)(nil),       // 26: postroom.v1.ReportDamageResponse
+	(*GetCertificateRequest)(nil),      // 27: postroom.v1.GetCertificateRequest
+	(*GetCertificateResponse)(nil),     // 28: postroom.v1.GetCertificateResponse
+	(*ListAccountsRequest)(nil),        // 29: postroom.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),       // 30: postroom.v1.ListAccountsResponse
+	(*FetchAccount)(nil),               // 31: postroom.v1.FetchAccount
+	(*TakeVerificationRequest)(nil),    // 32: postroom.v1.TakeVerificationRequest
+	(*TakeVerificationResponse)(nil),   // 33: postroom.v1.TakeVerificationResponse
+	(*AnswerVerificationRequest)(nil),  // 34: postroom.v1.AnswerVerificationRequest
+	(*AnswerVerificationResponse)(nil), // 35: postroom.v1.AnswerVerificationResponse
+	(*BeginFetchRequest)(nil),          // 36: postroom.v1.BeginFetchRequest
+	(*BeginFetchResponse)(nil),         // 37: postroom.v1.BeginFetchResponse
+	(*EndFetchRequest)(nil),            // 38: postroom.v1.EndFetchRequest
+	(*EndFetchResponse)(nil),           // 39: postroom.v1.EndFetchResponse
+	(*LedgerRow)(nil),                  // 40: postroom.v1.LedgerRow
+	(*ListLedgerRequest)(nil),          // 41: postroom.v1.ListLedgerRequest
+	(*ListLedgerResponse)(nil),         // 42: postroom.v1.ListLedgerResponse
+	(*PutAllRequest)(nil),              // 43: postroom.v1.PutAllRequest
+	(*PutAllResponse)(nil),             // 44: postroom.v1.PutAllResponse
+	(*PutAnswer)(nil),                  // 45: postroom.v1.PutAnswer
+	(*PutRequest)(nil),                 // 46: postroom.v1.PutRequest
+	(*PutMail)(nil),                    // 47: postroom.v1.PutMail
+	(*PutResponse)(nil),                // 48: postroom.v1.PutResponse
+	(*PutResult)(nil),                  // 49: postroom.v1.PutResult
+	(*BeginUploadRequest)(nil),         // 50: postroom.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),        // 51: postroom.v1.BeginUploadResponse
+	(*AppendUploadRequest)(nil),        // 52: postroom.v1.AppendUploadRequest
+	(*AppendUploadResponse)(nil),       // 53: postroom.v1.AppendUploadResponse
+	(*AbortUploadRequest)(nil),         // 54: postroom.v1.AbortUploadRequest
+	(*AbortUploadResponse)(nil),        // 55: postroom.v1.AbortUploadResponse
+	(*MarkLedgerRequest)(nil),          // 56: postroom.v1.MarkLedgerRequest
+	(*LedgerMark)(nil),                 // 57: postroom.v1.LedgerMark
+	(*MarkLedgerResponse)(nil),         // 58: postroom.v1.MarkLedgerResponse
+	(*LookUpSenderRequest)(nil),        // 59: postroom.v1.LookUpSenderRequest
+	(*LookUpSenderResponse)(nil),       // 60: postroom.v1.LookUpSenderResponse
+	(*LookUpRecipientRequest)(nil),     // 61: postroom.v1.LookUpRecipientRequest
+	(*LookUpRecipientResponse)(nil),    // 62: postroom.v1.LookUpRecipientResponse
+	(*Notify)(nil),                     // 63: postroom.v1.Notify
+	(*SubmitRecipient)(nil),            // 64: postroom.v1.SubmitRecipient
+	(*SubmitMail)(nil),                 // 65: postroom.v1.SubmitMail
+	(*SubmitAllRequest)(nil),           // 66: postroom.v1.SubmitAllRequest
+	(*SubmitAllResponse)(nil),          // 67: postroom.v1.SubmitAllResponse
+	(*SubmitAnswer)(nil),               // 68: postroom.v1.SubmitAnswer
+	(*DeliverRequest)(nil),             // 69: postroom.v1.DeliverRequest
+	(*ListTransportRequest)(nil),       // 70: postroom.v1.ListTransportRequest
+	(*ListTransportResponse)(nil),      // 71: postroom.v1.ListTransportResponse
+	(*TransportEntry)(nil),             // 72: postroom.v1.TransportEntry
+	(*TransportEntryRecipient)(nil),    // 73: postroom.v1.TransportEntryRecipient
+	(*Transport)(nil),                  // 74: postroom.v1.Transport
+	(*TransportRecipient)(nil),         // 75: postroom.v1.TransportRecipient
+	(*BeginDeliveryRequest)(nil),       // 76: postroom.v1.BeginDeliveryRequest
+	(*BeginDeliveryResponse)(nil),      // 77: postroom.v1.BeginDeliveryResponse
+	(*RecipientResult)(nil),            // 78: postroom.v1.RecipientResult
+	(*EndDeliveryRequest)(nil),         // 79: postroom.v1.EndDeliveryRequest
+	(*EndDeliveryResponse)(nil),        // 80: postroom.v1.EndDeliveryResponse
+	(*GetLoginRequest)(nil),            // 81: postroom.v1.GetLoginRequest
+	(*GetLoginResponse)(nil),           // 82: postroom.v1.GetLoginResponse
+	(*RefuseLoginRequest)(nil),         // 83: postroom.v1.RefuseLoginRequest
+	(*RefuseLoginResponse)(nil),        // 84: postroom.v1.RefuseLoginResponse
+	(*WorkRequest)(nil),                // 85: postroom.v1.WorkRequest
+	(*TakeRequest)(nil),                // 86: postroom.v1.TakeRequest
+	(*TakeResponse)(nil),               // 87: postroom.v1.TakeResponse
+	(*SettleRequest)(nil),              // 88: postroom.v1.SettleRequest
+	(*SettleResponse)(nil),             // 89: postroom.v1.SettleResponse
+	(*ReleaseRequest)(nil),             // 90: postroom.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),            // 91: postroom.v1.ReleaseResponse
+	(*ApplyFileRequest)(nil),           // 92: postroom.v1.ApplyFileRequest
+	(*ApplyFileResponse)(nil),          // 93: postroom.v1.ApplyFileResponse
+	(*ServiceStatus)(nil),              // 94: postroom.v1.ServiceStatus
+	(*ReportServicesRequest)(nil),      // 95: postroom.v1.ReportServicesRequest
+	(*ReportServicesResponse)(nil),     // 96: postroom.v1.ReportServicesResponse
+	(*ReportClockRequest)(nil),         // 97: postroom.v1.ReportClockRequest
+	(*ReportClockResponse)(nil),        // 98: postroom.v1.ReportClockResponse
+	(*UserRequest)(nil),                // 99: postroom.v1.UserRequest
+	(*UserResponse)(nil),               // 100: postroom.v1.UserResponse
+	(*ListUsersRequest)(nil),           // 101: postroom.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),          // 102: postroom.v1.ListUsersResponse
+	(*UserInfo)(nil),                   // 103: postroom.v1.UserInfo
+	(*ShowUserResponse)(nil),           // 104: postroom.v1.ShowUserResponse
+	(*AddUserRequest)(nil),             // 105: postroom.v1.AddUserRequest
+	(*MoveAccountRequest)(nil),         // 106: postroom.v1.MoveAccountRequest
+	(*AddressInfo)(nil),                // 107: postroom.v1.AddressInfo
+	(*ListAddressesRequest)(nil),       // 108: postroom.v1.ListAddressesRequest
+	(*ListAddressesResponse)(nil),      // 109: postroom.v1.ListAddressesResponse
+	(*AddressRequest)(nil),             // 110: postroom.v1.AddressRequest
+	(*AssignAddressRequest)(nil),       // 111: postroom.v1.AssignAddressRequest
+	(*SetLicenceRequest)(nil),          // 112: postroom.v1.SetLicenceRequest
+	(*SetLoginRequest)(nil),            // 113: postroom.v1.SetLoginRequest
+	(*LoginNameRequest)(nil),           // 114: postroom.v1.LoginNameRequest
+	(*LoginNameResponse)(nil),          // 115: postroom.v1.LoginNameResponse
+	(*ListLoginsRequest)(nil),          // 116: postroom.v1.ListLoginsRequest
+	(*ListLoginsResponse)(nil),         // 117: postroom.v1.ListLoginsResponse
+	(*LoginInfo)(nil),                  // 118: postroom.v1.LoginInfo
+	(*ListQueueRequest)(nil),           // 119: postroom.v1.ListQueueRequest
+	(*ListQueueResponse)(nil),          // 120: postroom.v1.ListQueueResponse
+	(*QueuedRequest)(nil),              // 121: postroom.v1.QueuedRequest
+	(*ShowQueuedResponse)(nil),         // 122: postroom.v1.ShowQueuedResponse
+	(*ChangeQueuedRequest)(nil),        // 123: postroom.v1.ChangeQueuedRequest
+	(*ChangeQueuedResponse)(nil),       // 124: postroom.v1.ChangeQueuedResponse
+	(*ListCountersRequest)(nil),        // 125: postroom.v1.ListCountersRequest
+	(*ListCountersResponse)(nil),       // 126: postroom.v1.ListCountersResponse
+	(*Counter)(nil),                    // 127: postroom.v1.Counter
+	(*GetStatusRequest)(nil),           // 128: postroom.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 129: postroom.v1.GetStatusResponse
+	(*AccountStatus)(nil),              // 130: postroom.v1.AccountStatus
+	(*QueueStatus)(nil),                // 131: postroom.v1.QueueStatus
+	(*AccountRequest)(nil),             // 132: postroom.v1.AccountRequest
+	(*AccountResponse)(nil),            // 133: postroom.v1.AccountResponse
+	(*RemoveAccountRequest)(nil),       // 134: postroom.v1.RemoveAccountRequest
+	(*SetAccountRequest)(nil),          // 135: postroom.v1.SetAccountRequest
+	(*RestoreMailRequest)(nil),         // 136: postroom.v1.RestoreMailRequest
+	(*RestoreMailResponse)(nil),        // 137: postroom.v1.RestoreMailResponse
+	(*ShowAccountRequest)(nil),         // 138: postroom.v1.ShowAccountRequest
+	(*ShowAccountResponse)(nil),        // 139: postroom.v1.ShowAccountResponse
+	(*LedgerCount)(nil),                // 140: postroom.v1.LedgerCount
+	(*ListMessagesRequest)(nil),        // 141: postroom.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),       // 142: postroom.v1.ListMessagesResponse
+	(*HeldMessage)(nil),                // 143: postroom.v1.HeldMessage
+	(*ReadMessageRequest)(nil),         // 144: postroom.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),        // 145: postroom.v1.ReadMessageResponse
+	(*ApplySettingsRequest)(nil),       // 146: postroom.v1.ApplySettingsRequest
+	(*ApplySettingsResponse)(nil),      // 147: postroom.v1.ApplySettingsResponse
+	(*CheckRequest)(nil),               // 148: postroom.v1.CheckRequest
+	(*CheckResponse)(nil),              // 149: postroom.v1.CheckResponse
+	(*GetFingerprintRequest)(nil),      // 150: postroom.v1.GetFingerprintRequest
+	(*GetFingerprintResponse)(nil),     // 151: postroom.v1.GetFingerprintResponse
+	(*timestamppb.Timestamp)(nil),      // 152: google.protobuf.Timestamp
 }
 var file_contract_proto_depIdxs = []int32{
-	0,  // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
-	95, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	9,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
-	4,  // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
-	19, // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
-	12, // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
-	17, // 6: postroom.v1.ServeRequest.open:type_name -> postroom.v1.OpenMailboxRequest
-	29, // 7: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
-	95, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
-	95, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
-	1,  // 10: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
-	95, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
-	2,  // 12: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
-	95, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
-	3,  // 14: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
-	95, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
-	38, // 16: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
-	44, // 17: postroom.v1.PutAllRequest.puts:type_name -> postroom.v1.PutRequest
-	43, // 18: postroom.v1.PutAllResponse.answers:type_name -> postroom.v1.PutAnswer
-	46, // 19: postroom.v1.PutAnswer.response:type_name -> postroom.v1.PutResponse
-	45, // 20: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
-	47, // 21: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
-	55, // 22: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
-	38, // 23: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
-	2,  // 24: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
-	12, // 25: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
-	66, // 26: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
-	66, // 27: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
-	73, // 28: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
-	74, // 29: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
-	9,  // 30: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
-	95, // 31: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
-	95, // 32: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
-	95, // 33: postroom.v1.RestoreMailRequest.since:type_name -> google.protobuf.Timestamp
-	73, // 34: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
-	95, // 35: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
-	95, // 36: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
-	74, // 37: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
-	83, // 38: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
-	2,  // 39: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
-	86, // 40: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
-	95, // 41: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
-	6,  // 42: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
-	7,  // 43: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	10, // 44: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
-	13, // 45: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
-	15, // 46: postroom.v1.Pop3.AwaitFetch:input_type -> postroom.v1.AwaitFetchRequest
-	17, // 47: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
-	20, // 48: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
-	23, // 49: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
-	25, // 50: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	22, // 51: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
-	27, // 52: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
-	30, // 53: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
-	32, // 54: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
-	34, // 55: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
-	36, // 56: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
-	39, // 57: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
-	41, // 58: postroom.v1.Fetcher.PutAll:input_type -> postroom.v1.PutAllRequest
-	48, // 59: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
-	50, // 60: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
-	52, // 61: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
-	54, // 62: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
-	57, // 63: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	58, // 64: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	60, // 65: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	62, // 66: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	64, // 67: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	67, // 68: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	69, // 69: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	71, // 70: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	71, // 71: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	81, // 72: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	75, // 73: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	75, // 74: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	75, // 75: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	75, // 76: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	78, // 77: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
-	79, // 78: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
-	77, // 79: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	84, // 80: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	87, // 81: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	7,  // 82: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	89, // 83: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	89, // 84: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	91, // 85: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	93, // 86: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	25, // 87: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	5,  // 88: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	8,  // 89: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	11, // 90: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	14, // 91: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	16, // 92: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
-	18, // 93: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	21, // 94: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	24, // 95: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	26, // 96: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	5,  // 97: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
-	28, // 98: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	31, // 99: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	33, // 100: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	35, // 101: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	37, // 102: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	40, // 103: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	42, // 104: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
-	49, // 105: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	51, // 106: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	53, // 107: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	56, // 108: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	5,  // 109: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	59, // 110: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	61, // 111: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	63, // 112: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	65, // 113: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	68, // 114: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	70, // 115: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	72, // 116: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	72, // 117: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	82, // 118: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	76, // 119: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	76, // 120: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	76, // 121: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	76, // 122: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	76, // 123: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
-	80, // 124: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
-	76, // 125: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	85, // 126: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	88, // 127: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	8,  // 128: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	90, // 129: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	90, // 130: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	92, // 131: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	94, // 132: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	26, // 133: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	88, // [88:134] is the sub-list for method output_type
-	42, // [42:88] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	0,   // 0: postroom.v1.WatchRequest.topic:type_name -> postroom.v1.Topic
+	152, // 1: postroom.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	11,  // 2: postroom.v1.SetConditionRequest.condition:type_name -> postroom.v1.Condition
+	5,   // 3: postroom.v1.LoginResponse.outcome:type_name -> postroom.v1.LoginResponse.Outcome
+	21,  // 4: postroom.v1.OpenMailboxResponse.messages:type_name -> postroom.v1.MailboxMessage
+	14,  // 5: postroom.v1.MailboxMessage.body:type_name -> postroom.v1.Body
+	19,  // 6: postroom.v1.ServeRequest.open:type_name -> postroom.v1.OpenMailboxRequest
+	31,  // 7: postroom.v1.ListAccountsResponse.accounts:type_name -> postroom.v1.FetchAccount
+	152, // 8: postroom.v1.FetchAccount.last_poll:type_name -> google.protobuf.Timestamp
+	152, // 9: postroom.v1.FetchAccount.last_fetch:type_name -> google.protobuf.Timestamp
+	1,   // 10: postroom.v1.AnswerVerificationRequest.verified:type_name -> postroom.v1.Verified
+	152, // 11: postroom.v1.EndFetchRequest.next_fetch:type_name -> google.protobuf.Timestamp
+	2,   // 12: postroom.v1.LedgerRow.state:type_name -> postroom.v1.LedgerState
+	152, // 13: postroom.v1.LedgerRow.changed:type_name -> google.protobuf.Timestamp
+	3,   // 14: postroom.v1.LedgerRow.reason:type_name -> postroom.v1.LedgerReason
+	152, // 15: postroom.v1.LedgerRow.first:type_name -> google.protobuf.Timestamp
+	40,  // 16: postroom.v1.ListLedgerResponse.rows:type_name -> postroom.v1.LedgerRow
+	46,  // 17: postroom.v1.PutAllRequest.puts:type_name -> postroom.v1.PutRequest
+	45,  // 18: postroom.v1.PutAllResponse.answers:type_name -> postroom.v1.PutAnswer
+	48,  // 19: postroom.v1.PutAnswer.response:type_name -> postroom.v1.PutResponse
+	47,  // 20: postroom.v1.PutRequest.mails:type_name -> postroom.v1.PutMail
+	49,  // 21: postroom.v1.PutResponse.results:type_name -> postroom.v1.PutResult
+	57,  // 22: postroom.v1.MarkLedgerRequest.marks:type_name -> postroom.v1.LedgerMark
+	40,  // 23: postroom.v1.MarkLedgerRequest.held:type_name -> postroom.v1.LedgerRow
+	2,   // 24: postroom.v1.LedgerMark.state:type_name -> postroom.v1.LedgerState
+	63,  // 25: postroom.v1.SubmitRecipient.notify:type_name -> postroom.v1.Notify
+	64,  // 26: postroom.v1.SubmitMail.recipients:type_name -> postroom.v1.SubmitRecipient
+	65,  // 27: postroom.v1.SubmitAllRequest.mails:type_name -> postroom.v1.SubmitMail
+	68,  // 28: postroom.v1.SubmitAllResponse.answers:type_name -> postroom.v1.SubmitAnswer
+	72,  // 29: postroom.v1.ListTransportResponse.entries:type_name -> postroom.v1.TransportEntry
+	73,  // 30: postroom.v1.TransportEntry.recipients:type_name -> postroom.v1.TransportEntryRecipient
+	4,   // 31: postroom.v1.TransportEntryRecipient.state:type_name -> postroom.v1.RecipientState
+	152, // 32: postroom.v1.TransportEntryRecipient.next_try:type_name -> google.protobuf.Timestamp
+	14,  // 33: postroom.v1.Transport.body:type_name -> postroom.v1.Body
+	75,  // 34: postroom.v1.Transport.recipients:type_name -> postroom.v1.TransportRecipient
+	152, // 35: postroom.v1.Transport.received:type_name -> google.protobuf.Timestamp
+	4,   // 36: postroom.v1.TransportRecipient.state:type_name -> postroom.v1.RecipientState
+	152, // 37: postroom.v1.TransportRecipient.next_try:type_name -> google.protobuf.Timestamp
+	152, // 38: postroom.v1.TransportRecipient.changed:type_name -> google.protobuf.Timestamp
+	63,  // 39: postroom.v1.TransportRecipient.notify:type_name -> postroom.v1.Notify
+	74,  // 40: postroom.v1.BeginDeliveryResponse.mail:type_name -> postroom.v1.Transport
+	4,   // 41: postroom.v1.RecipientResult.state:type_name -> postroom.v1.RecipientState
+	152, // 42: postroom.v1.RecipientResult.next_try:type_name -> google.protobuf.Timestamp
+	78,  // 43: postroom.v1.EndDeliveryRequest.results:type_name -> postroom.v1.RecipientResult
+	65,  // 44: postroom.v1.EndDeliveryRequest.notices:type_name -> postroom.v1.SubmitMail
+	65,  // 45: postroom.v1.RefuseLoginRequest.notice:type_name -> postroom.v1.SubmitMail
+	14,  // 46: postroom.v1.TakeResponse.body:type_name -> postroom.v1.Body
+	94,  // 47: postroom.v1.ReportServicesRequest.services:type_name -> postroom.v1.ServiceStatus
+	103, // 48: postroom.v1.ListUsersResponse.users:type_name -> postroom.v1.UserInfo
+	152, // 49: postroom.v1.UserInfo.waiting:type_name -> google.protobuf.Timestamp
+	152, // 50: postroom.v1.UserInfo.created:type_name -> google.protobuf.Timestamp
+	103, // 51: postroom.v1.ShowUserResponse.user:type_name -> postroom.v1.UserInfo
+	107, // 52: postroom.v1.ShowUserResponse.addresses:type_name -> postroom.v1.AddressInfo
+	107, // 53: postroom.v1.ListAddressesResponse.addresses:type_name -> postroom.v1.AddressInfo
+	118, // 54: postroom.v1.ListLoginsResponse.logins:type_name -> postroom.v1.LoginInfo
+	152, // 55: postroom.v1.LoginInfo.changed:type_name -> google.protobuf.Timestamp
+	74,  // 56: postroom.v1.ListQueueResponse.mails:type_name -> postroom.v1.Transport
+	74,  // 57: postroom.v1.ShowQueuedResponse.mail:type_name -> postroom.v1.Transport
+	6,   // 58: postroom.v1.ChangeQueuedRequest.change:type_name -> postroom.v1.ChangeQueuedRequest.Change
+	127, // 59: postroom.v1.ListCountersResponse.counters:type_name -> postroom.v1.Counter
+	152, // 60: postroom.v1.Counter.last:type_name -> google.protobuf.Timestamp
+	94,  // 61: postroom.v1.GetStatusResponse.services:type_name -> postroom.v1.ServiceStatus
+	130, // 62: postroom.v1.GetStatusResponse.accounts:type_name -> postroom.v1.AccountStatus
+	131, // 63: postroom.v1.GetStatusResponse.queues:type_name -> postroom.v1.QueueStatus
+	11,  // 64: postroom.v1.GetStatusResponse.conditions:type_name -> postroom.v1.Condition
+	152, // 65: postroom.v1.AccountStatus.last_fetch:type_name -> google.protobuf.Timestamp
+	152, // 66: postroom.v1.AccountStatus.next_fetch:type_name -> google.protobuf.Timestamp
+	152, // 67: postroom.v1.RestoreMailRequest.since:type_name -> google.protobuf.Timestamp
+	130, // 68: postroom.v1.ShowAccountResponse.status:type_name -> postroom.v1.AccountStatus
+	152, // 69: postroom.v1.ShowAccountResponse.created:type_name -> google.protobuf.Timestamp
+	152, // 70: postroom.v1.ShowAccountResponse.last_poll:type_name -> google.protobuf.Timestamp
+	131, // 71: postroom.v1.ShowAccountResponse.queues:type_name -> postroom.v1.QueueStatus
+	140, // 72: postroom.v1.ShowAccountResponse.ledger:type_name -> postroom.v1.LedgerCount
+	2,   // 73: postroom.v1.LedgerCount.state:type_name -> postroom.v1.LedgerState
+	143, // 74: postroom.v1.ListMessagesResponse.messages:type_name -> postroom.v1.HeldMessage
+	152, // 75: postroom.v1.HeldMessage.received:type_name -> google.protobuf.Timestamp
+	8,   // 76: postroom.v1.Common.Watch:input_type -> postroom.v1.WatchRequest
+	9,   // 77: postroom.v1.Common.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	12,  // 78: postroom.v1.Common.SetCondition:input_type -> postroom.v1.SetConditionRequest
+	15,  // 79: postroom.v1.Pop3.Login:input_type -> postroom.v1.LoginRequest
+	17,  // 80: postroom.v1.Pop3.AwaitFetch:input_type -> postroom.v1.AwaitFetchRequest
+	19,  // 81: postroom.v1.Pop3.OpenMailbox:input_type -> postroom.v1.OpenMailboxRequest
+	22,  // 82: postroom.v1.Pop3.EndPoll:input_type -> postroom.v1.EndPollRequest
+	25,  // 83: postroom.v1.Pop3.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	27,  // 84: postroom.v1.Pop3.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	24,  // 85: postroom.v1.Pop3.Serve:input_type -> postroom.v1.ServeRequest
+	29,  // 86: postroom.v1.Fetcher.ListAccounts:input_type -> postroom.v1.ListAccountsRequest
+	32,  // 87: postroom.v1.Fetcher.TakeVerification:input_type -> postroom.v1.TakeVerificationRequest
+	34,  // 88: postroom.v1.Fetcher.AnswerVerification:input_type -> postroom.v1.AnswerVerificationRequest
+	36,  // 89: postroom.v1.Fetcher.BeginFetch:input_type -> postroom.v1.BeginFetchRequest
+	38,  // 90: postroom.v1.Fetcher.EndFetch:input_type -> postroom.v1.EndFetchRequest
+	41,  // 91: postroom.v1.Fetcher.ListLedger:input_type -> postroom.v1.ListLedgerRequest
+	43,  // 92: postroom.v1.Fetcher.PutAll:input_type -> postroom.v1.PutAllRequest
+	50,  // 93: postroom.v1.Fetcher.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	52,  // 94: postroom.v1.Fetcher.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	54,  // 95: postroom.v1.Fetcher.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	56,  // 96: postroom.v1.Fetcher.MarkLedger:input_type -> postroom.v1.MarkLedgerRequest
+	15,  // 97: postroom.v1.Smtp.Login:input_type -> postroom.v1.LoginRequest
+	27,  // 98: postroom.v1.Smtp.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	59,  // 99: postroom.v1.Smtp.LookUpSender:input_type -> postroom.v1.LookUpSenderRequest
+	61,  // 100: postroom.v1.Smtp.LookUpRecipient:input_type -> postroom.v1.LookUpRecipientRequest
+	66,  // 101: postroom.v1.Smtp.SubmitAll:input_type -> postroom.v1.SubmitAllRequest
+	50,  // 102: postroom.v1.Smtp.BeginUpload:input_type -> postroom.v1.BeginUploadRequest
+	52,  // 103: postroom.v1.Smtp.AppendUpload:input_type -> postroom.v1.AppendUploadRequest
+	54,  // 104: postroom.v1.Smtp.AbortUpload:input_type -> postroom.v1.AbortUploadRequest
+	69,  // 105: postroom.v1.Smtp.Deliver:input_type -> postroom.v1.DeliverRequest
+	70,  // 106: postroom.v1.Smtp.ListTransport:input_type -> postroom.v1.ListTransportRequest
+	76,  // 107: postroom.v1.Smtp.BeginDelivery:input_type -> postroom.v1.BeginDeliveryRequest
+	79,  // 108: postroom.v1.Smtp.EndDelivery:input_type -> postroom.v1.EndDeliveryRequest
+	81,  // 109: postroom.v1.Smtp.GetLogin:input_type -> postroom.v1.GetLoginRequest
+	83,  // 110: postroom.v1.Smtp.RefuseLogin:input_type -> postroom.v1.RefuseLoginRequest
+	85,  // 111: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	86,  // 112: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	88,  // 113: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	90,  // 114: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	92,  // 115: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	95,  // 116: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	97,  // 117: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	128, // 118: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	128, // 119: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	138, // 120: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	132, // 121: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	132, // 122: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	132, // 123: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	132, // 124: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	135, // 125: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
+	136, // 126: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
+	134, // 127: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	141, // 128: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	144, // 129: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	9,   // 130: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	146, // 131: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	146, // 132: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	148, // 133: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	150, // 134: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	27,  // 135: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	7,   // 136: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	10,  // 137: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	13,  // 138: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	16,  // 139: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	18,  // 140: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
+	20,  // 141: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	23,  // 142: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	26,  // 143: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	28,  // 144: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	7,   // 145: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
+	30,  // 146: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	33,  // 147: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	35,  // 148: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	37,  // 149: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	39,  // 150: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	42,  // 151: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	44,  // 152: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
+	51,  // 153: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	53,  // 154: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	55,  // 155: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	58,  // 156: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	16,  // 157: postroom.v1.Smtp.Login:output_type -> postroom.v1.LoginResponse
+	28,  // 158: postroom.v1.Smtp.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	60,  // 159: postroom.v1.Smtp.LookUpSender:output_type -> postroom.v1.LookUpSenderResponse
+	62,  // 160: postroom.v1.Smtp.LookUpRecipient:output_type -> postroom.v1.LookUpRecipientResponse
+	67,  // 161: postroom.v1.Smtp.SubmitAll:output_type -> postroom.v1.SubmitAllResponse
+	51,  // 162: postroom.v1.Smtp.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	53,  // 163: postroom.v1.Smtp.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	55,  // 164: postroom.v1.Smtp.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	7,   // 165: postroom.v1.Smtp.Deliver:output_type -> postroom.v1.Look
+	71,  // 166: postroom.v1.Smtp.ListTransport:output_type -> postroom.v1.ListTransportResponse
+	77,  // 167: postroom.v1.Smtp.BeginDelivery:output_type -> postroom.v1.BeginDeliveryResponse
+	80,  // 168: postroom.v1.Smtp.EndDelivery:output_type -> postroom.v1.EndDeliveryResponse
+	82,  // 169: postroom.v1.Smtp.GetLogin:output_type -> postroom.v1.GetLoginResponse
+	84,  // 170: postroom.v1.Smtp.RefuseLogin:output_type -> postroom.v1.RefuseLoginResponse
+	7,   // 171: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	87,  // 172: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	89,  // 173: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	91,  // 174: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	93,  // 175: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	96,  // 176: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	98,  // 177: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	129, // 178: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	129, // 179: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	139, // 180: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	133, // 181: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	133, // 182: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	133, // 183: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	133, // 184: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	133, // 185: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
+	137, // 186: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
+	133, // 187: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	142, // 188: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	145, // 189: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	10,  // 190: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	147, // 191: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	147, // 192: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	149, // 193: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	151, // 194: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	28,  // 195: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	136, // [136:196] is the sub-list for method output_type
+	76,  // [76:136] is the sub-list for method input_type
+	76,  // [76:76] is the sub-list for extension type_name
+	76,  // [76:76] is the sub-list for extension extendee
+	0,   // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_contract_proto_init() }
@@ -6053,16 +9847,16 @@ func file_contract_proto_init() {
 	if File_contract_proto != nil {
 		return
 	}
-	file_contract_proto_msgTypes[73].OneofWrappers = []any{}
+	file_contract_proto_msgTypes[128].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contract_proto_rawDesc), len(file_contract_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   90,
+			NumEnums:      7,
+			NumMessages:   145,
 			NumExtensions: 0,
-			NumServices:   7,
+			NumServices:   8,
 		},
 		GoTypes:           file_contract_proto_goTypes,
 		DependencyIndexes: file_contract_proto_depIdxs,

@@ -499,6 +499,307 @@ func (c *fetcherClient) MarkLedger(ctx context.Context, req *MarkLedgerRequest) 
 	return &resp, nil
 }
 
+type SmtpService interface {
+	Login(context.Context, *LoginRequest) (*LoginResponse, error)
+	GetCertificate(context.Context, *GetCertificateRequest) (*GetCertificateResponse, error)
+	LookUpSender(context.Context, *LookUpSenderRequest) (*LookUpSenderResponse, error)
+	LookUpRecipient(context.Context, *LookUpRecipientRequest) (*LookUpRecipientResponse, error)
+	SubmitAll(context.Context, *SubmitAllRequest) (*SubmitAllResponse, error)
+	BeginUpload(context.Context, *BeginUploadRequest) (*BeginUploadResponse, error)
+	AppendUpload(context.Context, *AppendUploadRequest) (*AppendUploadResponse, error)
+	AbortUpload(context.Context, *AbortUploadRequest) (*AbortUploadResponse, error)
+	Deliver(context.Context, *DeliverRequest, Smtp_DeliverServer) error
+	ListTransport(context.Context, *ListTransportRequest) (*ListTransportResponse, error)
+	BeginDelivery(context.Context, *BeginDeliveryRequest) (*BeginDeliveryResponse, error)
+	EndDelivery(context.Context, *EndDeliveryRequest) (*EndDeliveryResponse, error)
+	GetLogin(context.Context, *GetLoginRequest) (*GetLoginResponse, error)
+	RefuseLogin(context.Context, *RefuseLoginRequest) (*RefuseLoginResponse, error)
+}
+
+type Smtp_DeliverServer interface {
+	Send(*Look) error
+	ttrpc.StreamServer
+}
+
+type smtpDeliverServer struct {
+	ttrpc.StreamServer
+}
+
+func (x *smtpDeliverServer) Send(m *Look) error {
+	return x.StreamServer.SendMsg(m)
+}
+
+func RegisterSmtpService(srv *ttrpc.Server, svc SmtpService) {
+	srv.RegisterService("postroom.v1.Smtp", &ttrpc.ServiceDesc{
+		Methods: map[string]ttrpc.Method{
+			"Login": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req LoginRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.Login(ctx, &req)
+			},
+			"GetCertificate": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req GetCertificateRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.GetCertificate(ctx, &req)
+			},
+			"LookUpSender": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req LookUpSenderRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.LookUpSender(ctx, &req)
+			},
+			"LookUpRecipient": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req LookUpRecipientRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.LookUpRecipient(ctx, &req)
+			},
+			"SubmitAll": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req SubmitAllRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.SubmitAll(ctx, &req)
+			},
+			"BeginUpload": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req BeginUploadRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.BeginUpload(ctx, &req)
+			},
+			"AppendUpload": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AppendUploadRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.AppendUpload(ctx, &req)
+			},
+			"AbortUpload": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AbortUploadRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.AbortUpload(ctx, &req)
+			},
+			"ListTransport": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListTransportRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListTransport(ctx, &req)
+			},
+			"BeginDelivery": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req BeginDeliveryRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.BeginDelivery(ctx, &req)
+			},
+			"EndDelivery": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req EndDeliveryRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.EndDelivery(ctx, &req)
+			},
+			"GetLogin": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req GetLoginRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.GetLogin(ctx, &req)
+			},
+			"RefuseLogin": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req RefuseLoginRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.RefuseLogin(ctx, &req)
+			},
+		},
+		Streams: map[string]ttrpc.Stream{
+			"Deliver": {
+				Handler: func(ctx context.Context, stream ttrpc.StreamServer) (interface{}, error) {
+					m := new(DeliverRequest)
+					if err := stream.RecvMsg(m); err != nil {
+						return nil, err
+					}
+					return nil, svc.Deliver(ctx, m, &smtpDeliverServer{stream})
+				},
+				StreamingClient: false,
+				StreamingServer: true,
+			},
+		},
+	})
+}
+
+type SmtpClient interface {
+	Login(context.Context, *LoginRequest) (*LoginResponse, error)
+	GetCertificate(context.Context, *GetCertificateRequest) (*GetCertificateResponse, error)
+	LookUpSender(context.Context, *LookUpSenderRequest) (*LookUpSenderResponse, error)
+	LookUpRecipient(context.Context, *LookUpRecipientRequest) (*LookUpRecipientResponse, error)
+	SubmitAll(context.Context, *SubmitAllRequest) (*SubmitAllResponse, error)
+	BeginUpload(context.Context, *BeginUploadRequest) (*BeginUploadResponse, error)
+	AppendUpload(context.Context, *AppendUploadRequest) (*AppendUploadResponse, error)
+	AbortUpload(context.Context, *AbortUploadRequest) (*AbortUploadResponse, error)
+	Deliver(context.Context, *DeliverRequest) (Smtp_DeliverClient, error)
+	ListTransport(context.Context, *ListTransportRequest) (*ListTransportResponse, error)
+	BeginDelivery(context.Context, *BeginDeliveryRequest) (*BeginDeliveryResponse, error)
+	EndDelivery(context.Context, *EndDeliveryRequest) (*EndDeliveryResponse, error)
+	GetLogin(context.Context, *GetLoginRequest) (*GetLoginResponse, error)
+	RefuseLogin(context.Context, *RefuseLoginRequest) (*RefuseLoginResponse, error)
+}
+
+type smtpClient struct {
+	client *ttrpc.Client
+}
+
+func NewSmtpClient(client *ttrpc.Client) SmtpClient {
+	return &smtpClient{
+		client: client,
+	}
+}
+
+func (c *smtpClient) Login(ctx context.Context, req *LoginRequest) (*LoginResponse, error) {
+	var resp LoginResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "Login", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) GetCertificate(ctx context.Context, req *GetCertificateRequest) (*GetCertificateResponse, error) {
+	var resp GetCertificateResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "GetCertificate", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) LookUpSender(ctx context.Context, req *LookUpSenderRequest) (*LookUpSenderResponse, error) {
+	var resp LookUpSenderResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "LookUpSender", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) LookUpRecipient(ctx context.Context, req *LookUpRecipientRequest) (*LookUpRecipientResponse, error) {
+	var resp LookUpRecipientResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "LookUpRecipient", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) SubmitAll(ctx context.Context, req *SubmitAllRequest) (*SubmitAllResponse, error) {
+	var resp SubmitAllResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "SubmitAll", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) BeginUpload(ctx context.Context, req *BeginUploadRequest) (*BeginUploadResponse, error) {
+	var resp BeginUploadResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "BeginUpload", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) AppendUpload(ctx context.Context, req *AppendUploadRequest) (*AppendUploadResponse, error) {
+	var resp AppendUploadResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "AppendUpload", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) AbortUpload(ctx context.Context, req *AbortUploadRequest) (*AbortUploadResponse, error) {
+	var resp AbortUploadResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "AbortUpload", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) Deliver(ctx context.Context, req *DeliverRequest) (Smtp_DeliverClient, error) {
+	stream, err := c.client.NewStream(ctx, &ttrpc.StreamDesc{
+		StreamingClient: false,
+		StreamingServer: true,
+	}, "postroom.v1.Smtp", "Deliver", req)
+	if err != nil {
+		return nil, err
+	}
+	x := &smtpDeliverClient{stream}
+	return x, nil
+}
+
+type Smtp_DeliverClient interface {
+	Recv() (*Look, error)
+	ttrpc.ClientStream
+}
+
+type smtpDeliverClient struct {
+	ttrpc.ClientStream
+}
+
+func (x *smtpDeliverClient) Recv() (*Look, error) {
+	m := new(Look)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *smtpClient) ListTransport(ctx context.Context, req *ListTransportRequest) (*ListTransportResponse, error) {
+	var resp ListTransportResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "ListTransport", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) BeginDelivery(ctx context.Context, req *BeginDeliveryRequest) (*BeginDeliveryResponse, error) {
+	var resp BeginDeliveryResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "BeginDelivery", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) EndDelivery(ctx context.Context, req *EndDeliveryRequest) (*EndDeliveryResponse, error) {
+	var resp EndDeliveryResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "EndDelivery", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) GetLogin(ctx context.Context, req *GetLoginRequest) (*GetLoginResponse, error) {
+	var resp GetLoginResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "GetLogin", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) RefuseLogin(ctx context.Context, req *RefuseLoginRequest) (*RefuseLoginResponse, error) {
+	var resp RefuseLoginResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "RefuseLogin", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
 type ValidatorService interface {
 	Work(context.Context, *WorkRequest, Validator_WorkServer) error
 	Take(context.Context, *TakeRequest) (*TakeResponse, error)

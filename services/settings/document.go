@@ -17,12 +17,13 @@ const (
 	listKind
 	tableKind
 	blocksKind // [[name]], or a list of inline tables
-	otherKind  // no setting has it: booleans, fractions, dates
+	truthKind
+	otherKind // no setting has it: fractions, dates
 )
 
 var kindWords = map[kind]string{
 	textKind: "text", numberKind: "a number", listKind: "a list", tableKind: "a section",
-	blocksKind: "a list of blocks", otherKind: "a truth value, a fraction or a date",
+	blocksKind: "a list of blocks", truthKind: "true or false", otherKind: "a fraction or a date",
 }
 
 // An entry is what a file says for one name, with the line where it says so.
@@ -192,6 +193,8 @@ func (d *document) value(n *unstable.Node, path []string, line, start int) *entr
 		return &entry{kind: textKind, line: line, text: string(n.Data)}
 	case unstable.Integer:
 		return &entry{kind: numberKind, line: line, text: string(n.Data)}
+	case unstable.Bool:
+		return &entry{kind: truthKind, line: line, text: string(n.Data)}
 	case unstable.InlineTable:
 		table := newTable(line)
 		for pairs := n.Children(); pairs.Next(); {

@@ -65,6 +65,10 @@ func (p *parser) read() {
 			p.providers(e)
 		case name == "trusted_network":
 			p.trustedNetworks(e)
+		case name == "local_domain":
+			p.localDomains(e)
+		case name == "transport_rule":
+			p.transportRules(e)
 		default:
 			p.unknown(name, e)
 		}
@@ -151,35 +155,77 @@ func (p *parser) blocks(name string, e *entry) []*entry {
 }
 
 func (p *parser) providers(e *entry) {
-	hosts := map[string]int{}
+	hosts := names{}
 	for _, e := range p.blocks("provider", e) {
 		one := DefaultProvider("")
 		one.BuiltIn = false
-		ok := p.section(one.section(), e)
-		if ok {
+		if p.section(one.section(), e) {
 			p.complain(e, "provider.address", "address", "host", one.check())
 		}
-		if line := hosts[one.Host]; line > 0 && one.Host != "" {
-			p.add(e.at("host").line, "provider.host", wrong("%s has a block already: on line %d", quote(one.Host), line))
-		} else {
-			hosts[one.Host] = e.at("host").line
-		}
+		hosts.once(p, e, "provider.host", one.Host)
 		p.settings.Providers = append(p.settings.Providers, one)
 	}
 }
 
 func (p *parser) trustedNetworks(e *entry) {
-	names := map[string]int{}
+	taken := names{}
 	for _, e := range p.blocks("trusted_network", e) {
 		var one TrustedNetwork
 		p.section(one.section(), e)
-		if line := names[one.Name]; line > 0 && one.Name != "" {
-			p.add(e.at("name").line, "trusted_network.name", wrong("%s has a block already: on line %d", quote(one.Name), line))
-		} else {
-			names[one.Name] = e.at("name").line
-		}
+		taken.once(p, e, "trusted_network.name", one.Name)
 		p.settings.TrustedNetworks = append(p.settings.TrustedNetworks, one)
 	}
+}
+
+func (p *parser) localDomains(e *entry) {
+	taken := names{}
+	for _, e := range p.blocks("local_domain", e) {
+		var one LocalDomain
+		p.section(one.section(), e)
+		taken.once(p, e, "local_domain.name", one.Name)
+		p.settings.LocalDomains = append(p.settings.LocalDomains, one)
+	}
+}
+
+// transportRules looks for rules that can never match among those that have nothing else wrong.
+func (p *parser) transportRules(e *entry) {
+	taken := names{}
+	lines := map[string]int{} // of rules that are good, by name
+	for _, e := range p.blocks("transport_rule", e) {
+		one := defaultTransportRule()
+		ok := p.section(one.section(), e)
+		if ok {
+			name, f := one.check(e.at("tls").line > 0)
+			p.complain(e, "transport_rule."+name, name, "name", f)
+			ok = f == nil
+		}
+		ok = taken.once(p, e, "transport_rule.name", one.Name) && ok
+		for _, before := range p.settings.TransportRules {
+			if line := lines[before.Name]; ok && line > 0 && before.hides(one) {
+				p.add(e.line, "transport_rule "+quote(one.Name), wrong("can never match: whatever it is for, %s on line %d takes before it", quote(before.Name), line).
+					better("put it before that one, or leave it out"))
+				break
+			}
+		}
+		if ok {
+			lines[one.Name] = e.line
+		}
+		p.settings.TransportRules = append(p.settings.TransportRules, one)
+	}
+}
+
+// names are those that blocks of one kind have, with the line of each.
+type names map[string]int
+
+// once reports a block whose name another one has, and says whether none does.
+func (n names) once(p *parser, e *entry, path, name string) bool {
+	line := e.at(path[strings.IndexByte(path, '.')+1:]).line
+	if first := n[name]; first > 0 && name != "" {
+		p.add(line, path, wrong("%s has a block already: on line %d", quote(name), first))
+		return false
+	}
+	n[name] = line
+	return true
 }
 
 // secondOpinion lets go-toml itself read what seems to be right, for rules of TOML that

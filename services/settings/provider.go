@@ -15,6 +15,7 @@ type Provider struct {
 	CA          string // PEM, beside the system's roots; empty: none
 	Delete      DeletePolicy
 	MinInterval time.Duration // between the starts of two fetches for an account; 0: none
+	Submission  Server        // where its accounts' mail is handed in, with their login data; no host: not known
 
 	// BuiltIn says that no block of the file is for this host. It is then dialled on 995 with
 	// implicit TLS, else on 110 with STLS required, whatever TLS says.
@@ -125,5 +126,9 @@ mail that is there already. Mail is fetched once, whatever stands here.`},
 			{name: "min_interval", value: text(&p.MinInterval, duration(0, day)), example: `"15m"`, doc: `
 The shortest time between two logins for an account at this provider; some refuse logins that come more often. A fetch that would come too early
 is put off, not dropped. Where the provider itself announces a longer time, that one holds. "0s" is no limit.`},
+			{name: "submission", value: text(&p.Submission, relay), example: `"mail.gmx.net:465"`, doc: `
+The provider's server for outgoing mail. Mail whose sender is an account here, or an address of its user, then goes there with that account's login, wherever no
+[[transport_rule]] matches before: receivers trust mail of this sender most if it comes from there. On port 465 with TLS from the start, on any other with STARTTLS.
+For mail of anyone who isn't known to be the account's owner this doesn't count: see transport_rule.login.`},
 		}}
 }

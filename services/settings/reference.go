@@ -64,7 +64,7 @@ How values are written:
   its name in double brackets above it: [[provider]].
 
 A file has at most 1 MiB, a list 256 entries. On a workstation ("postroom serve") without a file, the box listens
-on 127.0.0.1 alone, on the ports 1110, 1995 and 8443; with a file it listens where the file says, or else by the
+on 127.0.0.1 alone, on the ports 1110, 1995, 1025, 1587, 1465 and 8443; with a file it listens where the file says, or else by the
 defaults below.
 `
 
@@ -107,7 +107,7 @@ func prose(text string) string {
 		for _, one := range s.settings {
 			path := s.name + "." + one.name
 			// longer names of the same beginning come first
-			if one.name == "listen_tls" || one.name == "max_connections_per_address" {
+			if one.name == "listen_tls" || one.name == "listen_submission" || one.name == "max_connections_per_address" {
 				pairs = append([]string{path, link(path)}, pairs...)
 				continue
 			}

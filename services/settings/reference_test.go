@@ -32,6 +32,17 @@ func TestReferenceHasEverything(t *testing.T) {
 	}
 }
 
+// needed says what an example stands beside, besides what its block needs: a fixed address with its gateway, a relay.
+func needed(section, name, other string) bool {
+	switch section {
+	case "network":
+		return other != "dns" && name != "dns"
+	case "transport_rule":
+		return other == "relay"
+	}
+	return false
+}
+
 func TestExamplesAreGood(t *testing.T) {
 	t.Parallel()
 	mustParse(t, exampleFile)
@@ -42,8 +53,7 @@ func TestExamplesAreGood(t *testing.T) {
 			}
 			file := s.title() + "\n"
 			for _, other := range s.settings {
-				// what an example stands beside: what a block needs, and a fixed address with its gateway
-				if other.name != one.name && (other.required || s.name == "network" && other.name != "dns" && one.name != "dns") {
+				if other.name != one.name && (other.required || needed(s.name, one.name, other.name)) {
 					file += other.name + " = " + other.example + "\n"
 				}
 			}

@@ -47,7 +47,7 @@ func (s section) title() string {
 func (s *Settings) sections() []section {
 	return []section{
 		s.Appliance.section(), s.Network.section(), s.TLS.section(), s.POP3.section(), s.Fetch.section(),
-		s.Enrol.section(), s.Users.section(), s.Console.section(),
+		s.Enrol.section(), s.Users.section(), s.SMTP.section(), s.Console.section(),
 	}
 }
 
@@ -60,13 +60,19 @@ func (s *Settings) blocks() []section {
 	for i := range s.TrustedNetworks {
 		all = append(all, s.TrustedNetworks[i].section())
 	}
+	for i := range s.LocalDomains {
+		all = append(all, s.LocalDomains[i].section())
+	}
+	for i := range s.TransportRules {
+		all = append(all, s.TransportRules[i].section())
+	}
 	return all
 }
 
 // catalogue is every section once, with the defaults.
 func catalogue() []section {
-	provider := DefaultProvider("")
-	return append(Default().sections(), provider.section(), new(TrustedNetwork).section())
+	provider, rule := DefaultProvider(""), defaultTransportRule()
+	return append(Default().sections(), provider.section(), new(TrustedNetwork).section(), new(LocalDomain).section(), rule.section())
 }
 
 // allNames gives every name that a setting or section of the file may have.

@@ -21,10 +21,14 @@ type Settings struct {
 	Fetch     Fetch
 	Enrol     Enrol
 	Users     Users
+	SMTP      SMTP
 	Console   Console
 
-	Providers       []Provider       // nil where there is none
-	TrustedNetworks []TrustedNetwork // nil where there is none
+	// Blocks; nil where there is none.
+	Providers       []Provider
+	TrustedNetworks []TrustedNetwork
+	LocalDomains    []LocalDomain
+	TransportRules  []TransportRule
 }
 
 // Default is what holds in the appliance without a file.
@@ -36,6 +40,7 @@ func Default() *Settings {
 		Fetch:     defaultFetch(),
 		Enrol:     defaultEnrol(),
 		Users:     defaultUsers(),
+		SMTP:      defaultSMTP(),
 		Console:   defaultConsole(),
 	}
 }
@@ -46,6 +51,9 @@ func Hosted() *Settings {
 	s := Default()
 	s.POP3.Listen = []Listen{{"127.0.0.1", 1110}}
 	s.POP3.ListenTLS = []Listen{{"127.0.0.1", 1995}}
+	s.SMTP.Listen = []Listen{{"127.0.0.1", 1025}}
+	s.SMTP.ListenSubmission = []Listen{{"127.0.0.1", 1587}}
+	s.SMTP.ListenTLS = []Listen{{"127.0.0.1", 1465}}
 	s.Console.Listen = []Listen{{"127.0.0.1", 8443}}
 	return s
 }

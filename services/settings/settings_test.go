@@ -54,6 +54,21 @@ providers = "public"
 pseudo_domain = "pop3proxy.reddoxx"
 licences = 50
 
+[smtp]
+listen = [":25"]
+listen_submission = [":587"]
+listen_tls = [":465"]
+max_size = "50MiB"
+max_recipients = 1000
+mails_per_minute = 0
+require_auth = []
+own_addresses_only = false
+hide_client = false
+notify_delay = "1h30m"
+give_up = "120h"
+max_connections = 1000
+max_connections_per_address = 0
+
 [console]
 listen = [":443"]
 `
@@ -67,6 +82,7 @@ tls = "implicit"
 ca = ""
 delete = "at-once"
 min_interval = "1m"
+submission = ""
 
 [[trusted_network]]
 name = "office"
@@ -119,6 +135,9 @@ func TestHosted(t *testing.T) {
 	want := mustParse(t, `
 pop3.listen = ["127.0.0.1:1110"]
 pop3.listen_tls = ["127.0.0.1:1995"]
+smtp.listen = ["127.0.0.1:1025"]
+smtp.listen_submission = ["127.0.0.1:1587"]
+smtp.listen_tls = ["127.0.0.1:1465"]
 console.listen = ["127.0.0.1:8443"]
 `)
 	if got := Hosted(); !reflect.DeepEqual(got, want) {

@@ -29,6 +29,9 @@ func (p *parser) sockets() {
 	}
 	add("pop3", "listen", p.settings.POP3.Listen)
 	add("pop3", "listen_tls", p.settings.POP3.ListenTLS)
+	add("smtp", "listen", p.settings.SMTP.Listen)
+	add("smtp", "listen_submission", p.settings.SMTP.ListenSubmission)
+	add("smtp", "listen_tls", p.settings.SMTP.ListenTLS)
 	add("console", "listen", p.settings.Console.Listen)
 	for i, a := range all {
 		for _, b := range all[:i] {

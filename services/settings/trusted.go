@@ -20,7 +20,7 @@ var label = form[string]{
 	words: "text of 1 to 100 characters",
 	parse: func(text string) (string, *fault) {
 		if text == "" {
-			return "", wrong("is empty").better(`write what you call the network, such as "office"`)
+			return "", wrong("is empty").better(`write what you call it, such as "office"`)
 		}
 		if n := utf8.RuneCountInString(text); n > maxLabel {
 			return "", wrong("is %d characters long; at most %d", n, maxLabel)
