@@ -14,7 +14,8 @@ import (
 )
 
 // rescue brings back, where recovery found notes lost, the bodies that no row knows: each goes to the In Queue
-// of the account in its header. A mail may come twice by that, and none is missing.
+// of the account in its header. A mail may come twice by that, and none is missing. One that doesn't come to its end is
+// still owed, and the next start goes on with it.
 func (s *Store) rescue(ctx context.Context) error {
 	if len(s.db.Repaired) > 0 {
 		text := strings.Join(s.db.Repaired, "; ") + ". Nothing is lost by that, but the disk gives octets that were not written"
@@ -41,15 +42,18 @@ func (s *Store) rescue(ctx context.Context) error {
 		}
 		rescued, lost = rescued+r, lost+l
 	}
-	if err := s.db.Update(ctx, recount); err != nil {
-		return fmt.Errorf("count the queues anew: %w", err)
-	}
 	text := fmt.Sprintf("row changes were lost (%s); %d mails that no row knew went to their In Queue, and may come twice",
 		strings.Join(s.db.Damage, "; "), rescued)
 	if lost > 0 {
 		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
 	}
-	return s.keepCondition(ctx, true, contract.ConditionDamage, "notes", text)
+	return s.db.Update(ctx, func(t *engine.Txn) error {
+		if err := recount(t); err != nil {
+			return fmt.Errorf("count the queues anew: %w", err)
+		}
+		t.Rescued()
+		return s.setCondition(t, contract.ConditionDamage, "notes", text)
+	})
 }
 
 // recount makes the queues' totals those of their rows: a lost note takes rows, and the totals of the next one hold.

@@ -60,7 +60,8 @@ type DB struct {
 	changed   changes
 	copying   chan struct{}
 
-	// Damage is what recovery found lost, in words; set once.
+	// Damage is what recovery, of this start or of one before, found lost, and whose bodies are to be rescued, in words: see
+	// Txn.Rescued. Read it at the start alone.
 	Damage []string
 	// Repaired is what recovery found damaged and made again without a loss, in words; set once.
 	Repaired []string
