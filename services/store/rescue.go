@@ -137,14 +137,15 @@ func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[plac
 		}
 		// Counted whatever its account: a segment that a row knows is not removed at the next start.
 		enrolled := false
-		err := s.db.Commit(ctx, &engine.Call{Large: []segment.Location{l}, Plan: func(t *engine.Txn, locations []segment.Location) error {
+		err := s.db.Update(ctx, func(t *engine.Txn) error {
+			t.Count(l)
 			if enrolled = t.Get(engine.Accounts, h.Account[:]) != nil; !enrolled {
 				return nil
 			}
 			return enter(t, engine.In, t.NewID(), &rows.Message{
-				Account: h.Account[:], Body: engine.BodyOf(locations[0]), Received: h.Time.UnixNano(),
+				Account: h.Account[:], Body: engine.BodyOf(l), Received: h.Time.UnixNano(),
 			})
-		}})
+		})
 		switch {
 		case err != nil:
 			return err

@@ -70,9 +70,8 @@ type DB struct {
 // Call is what a commit is asked for: to append bodies and to make the row changes that Plan asks for.
 type Call struct {
 	Bodies []segment.Body
-	Large  []segment.Location // which uploads have made
-	// Plan gets the bodies' locations, then Large. It may run within a batch of other calls; its error takes its own
-	// changes back. What it leaves unnamed it drops.
+	// Plan gets the bodies' locations. It may run within a batch of other calls; its error takes its own changes back. What
+	// it leaves unnamed it drops.
 	Plan func(*Txn, []segment.Location) error
 
 	err error
