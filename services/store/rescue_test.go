@@ -163,3 +163,43 @@ func TestARescueThatEndsEarlyGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// The note is lost by which a held mail went on, and its ledger row is deleted at the provider by now: nobody but the rescue
+// would let it through. One that went on further is there already, and comes no second time.
+func TestRescueOfHeldMailThatWentOn(t *testing.T) {
+	t.Parallel()
+	for name, validated := range map[string]bool{"in the In Queue": false, "in the Out Queue": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBox(t)
+			account := b.enrolled(alice)
+			row := b.put(account, held("a held mail\r\n"))[0].Id
+			logs, err := filepath.Glob(filepath.Join(b.cfg.Dir, "notes", "*.log"))
+			if err != nil || len(logs) != 1 {
+				t.Fatal(logs, err)
+			}
+			b.marked(account, row, contract.LedgerState_STORED)
+			log, err := os.ReadFile(logs[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			end := len(bytes.TrimRight(log, "\x00"))
+			b.marked(account, row, contract.LedgerState_DELE_SENT)
+			if validated {
+				b.validate()
+			}
+			cfg := b.cfg
+			cfg.Dir, cfg.Boot, cfg.FS = filepath.Join(t.TempDir(), "store"), "two", disktest.Unsynced{}
+			copyDir(t, b.cfg.Dir, cfg.Dir)
+			hit := filepath.Join(cfg.Dir, "notes", filepath.Base(logs[0]))
+			if log, err = os.ReadFile(hit); err != nil {
+				t.Fatal(err)
+			}
+			log[end-2] ^= 1
+			if err := os.WriteFile(hit, log, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			mustBeRescued(t, cfg, account, [][]byte{[]byte("a held mail\r\n")})
+		})
+	}
+}
