@@ -1,4 +1,4 @@
-package powercut
+package passthrough
 
 import (
 	"context"
@@ -12,48 +12,53 @@ import (
 // handle is an open file. It offers less than the file below: neither a descriptor that the kernel may read and write past
 // here, nor ioctl.
 type handle struct {
-	r    *Recorder
+	m    *Mounted
 	file *fs.LoopbackFile
-	id   uint64
+	ino  uint64
 	path string // when it was opened
 }
 
-func (r *Recorder) handle(fh fs.FileHandle, id uint64, path string) *handle {
-	return &handle{r: r, file: fh.(*fs.LoopbackFile), id: id, path: path}
+func (m *Mounted) handle(fh fs.FileHandle, ino uint64, path string) *handle {
+	return &handle{m: m, file: fh.(*fs.LoopbackFile), ino: ino, path: path}
 }
 
-func (h *handle) Read(ctx context.Context, p []byte, at int64) (fuse.ReadResult, syscall.Errno) {
-	return h.file.Read(ctx, p, at)
-}
-
-func (h *handle) Write(ctx context.Context, p []byte, at int64) (n uint32, errno syscall.Errno) {
-	e := &Event{Op: Write, File: h.id, Path: h.path, Offset: at}
-	errno = h.r.do(e, func() (errno syscall.Errno) {
-		n, errno = h.file.Write(ctx, p, at)
-		e.Length, e.Data = int64(n), append([]byte(nil), p[:n]...)
+func (h *handle) Read(ctx context.Context, p []byte, at int64) (r fuse.ReadResult, errno syscall.Errno) {
+	c := &Call{Op: Read, Ino: h.ino, Path: h.path, Offset: at, Length: int64(len(p))}
+	return r, h.m.layer(c, func() (errno syscall.Errno) {
+		r, errno = h.file.Read(ctx, p, at)
 		return errno
 	})
-	return n, errno
+}
+
+func (h *handle) Write(ctx context.Context, p []byte, at int64) (uint32, syscall.Errno) {
+	c := &Call{Op: Write, Ino: h.ino, Path: h.path, Offset: at, Length: int64(len(p)), Data: p}
+	errno := h.m.layer(c, func() syscall.Errno {
+		n, errno := h.file.Write(ctx, c.Data, at)
+		c.Length = int64(n)
+		return errno
+	})
+	return uint32(c.Length), errno
 }
 
 func (h *handle) Allocate(ctx context.Context, at, length uint64, mode uint32) syscall.Errno {
-	e := &Event{Op: Allocate, File: h.id, Path: h.path, Offset: int64(at), Length: int64(length)}
+	c := &Call{Op: Allocate, Ino: h.ino, Path: h.path, Offset: int64(at), Length: int64(length)}
 	switch mode {
 	case 0:
 	case unix.FALLOC_FL_KEEP_SIZE:
-		e.Length = 0
+		c.Length = 0
 	case unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_PUNCH_HOLE:
-		e.Op = Punch
+		c.Op = Punch
 	default:
 		return syscall.EOPNOTSUPP
 	}
-	return h.r.do(e, func() syscall.Errno { return h.file.Allocate(ctx, at, length, mode) })
+	return h.m.layer(c, func() syscall.Errno { return h.file.Allocate(ctx, at, length, mode) })
 }
 
-// Fsync needs nothing of the folder below: what a cut leaves is replayed from the recording.
 func (h *handle) Fsync(context.Context, uint32) syscall.Errno {
-	return h.r.do(&Event{Op: SyncFile, File: h.id, Path: h.path}, func() syscall.Errno { return 0 })
+	return h.m.layer(&Call{Op: SyncFile, Ino: h.ino, Path: h.path}, done)
 }
+
+func done() syscall.Errno { return 0 }
 
 func (h *handle) Getattr(ctx context.Context, out *fuse.AttrOut) syscall.Errno {
 	return h.file.Getattr(ctx, out)
@@ -68,9 +73,9 @@ func (h *handle) Release(ctx context.Context) syscall.Errno { return h.file.Rele
 
 // folder is an open folder.
 type folder struct {
-	r       *Recorder
+	m       *Mounted
 	entries fs.DirStream
-	id      uint64
+	ino     uint64
 	path    string
 }
 
@@ -83,7 +88,7 @@ func (f *folder) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
 }
 
 func (f *folder) Fsyncdir(context.Context, uint32) syscall.Errno {
-	return f.r.do(&Event{Op: SyncDir, File: f.id, Path: f.path}, func() syscall.Errno { return 0 })
+	return f.m.layer(&Call{Op: SyncDir, Ino: f.ino, Path: f.path}, done)
 }
 
 func (f *folder) Releasedir(context.Context, uint32) { f.entries.Close() }
