@@ -56,6 +56,7 @@ func run(ctx context.Context, cfg Config, listeners map[string][]net.Listener) e
 	}
 	var running sync.WaitGroup
 	running.Go(func() { s.sweepLoop(ctx) })
+	running.Go(func() { s.healLoop(ctx) })
 	running.Go(func() {
 		process.Beat(ctx, process.Watchdog(s.log), func() {
 			if s.db.Ping(ctx) == nil { // commits are made
