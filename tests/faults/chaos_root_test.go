@@ -168,6 +168,7 @@ var (
 		{passthrough.Write}, syncs, {passthrough.Create, passthrough.Rename}, append(syncs, passthrough.Write),
 		append(syncs, passthrough.Write, passthrough.Create, passthrough.Rename, passthrough.Remove, passthrough.Truncate,
 			passthrough.Allocate, passthrough.Punch),
+		{passthrough.Read}, append(syncs, passthrough.Read, passthrough.Write),
 	}
 )
 
