@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"postroom/init/supervisor"
 	"postroom/services/contract"
@@ -132,6 +133,9 @@ func (m *Manager) start(ctx context.Context, store supervisor.Service) error {
 	return nil
 }
 
+// applyAgain is the pause before a settings file is given to the store again that it couldn't keep.
+const applyAgain = 200 * time.Millisecond
+
 // applyFile has the store apply the settings file. A bad one keeps what was in force; the store says so in a
 // condition.
 func (m *Manager) applyFile(ctx context.Context) error {
@@ -142,9 +146,17 @@ func (m *Manager) applyFile(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read settings file: %w", err)
 	}
-	answer, err := contract.Call(ctx, m.store, contract.InitService.ApplyFile, &contract.ApplyFileRequest{
-		Source: m.cfg.Source, File: filepath.Base(m.cfg.Settings), Text: text,
-	})
+	request := &contract.ApplyFileRequest{Source: m.cfg.Source, File: filepath.Base(m.cfg.Settings), Text: text}
+	answer, err := contract.Call(ctx, m.store, contract.InitService.ApplyFile, request)
+	for errors.Is(err, contract.ErrUnavailable) { // a disk that failed once is no reason to serve nobody
+		m.cfg.Log.Warn("settings file is not applied yet", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(applyAgain):
+		}
+		answer, err = contract.Call(ctx, m.store, contract.InitService.ApplyFile, request)
+	}
 	if err != nil {
 		return err
 	}

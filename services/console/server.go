@@ -18,8 +18,8 @@ import (
 
 	"postroom/services/console/api"
 	"postroom/services/contract"
+	"postroom/services/process"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/net/netutil"
 )
 
@@ -76,7 +76,7 @@ func (s *server) serve(stopping context.Context, listeners []net.Listener) error
 	case err := <-ended:
 		failure = fmt.Errorf("accept connections: %w", err)
 	}
-	s.tell(daemon.SdNotifyStopping)
+	process.Tell(s.log, process.Stopping)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(stopping), drain)
 	defer cancel()
 	if err := h.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {

@@ -62,7 +62,7 @@ func (s *service) fetch(ctx context.Context, a *contract.FetchAccount, settle fu
 		return false // the next run of this service fetches again
 	}
 	if !end.Failed {
-		s.conditions.set(ctx, contract.ConditionTooLarge, a.Name, end.tooLarge)
+		s.conditions.set(ctx, contract.ConditionTooLarge, a, end.tooLarge)
 	}
 	request := &contract.EndFetchRequest{
 		Account: a.Id, Succeeded: !end.Failed, Refused: end.Refused, ProviderText: end.text, Lasting: end.lasting,
@@ -96,17 +96,19 @@ func (s *service) session(ctx context.Context, settings *settings.Settings, a *c
 		return none, err
 	}
 	s.refusals.judge(string(a.Id), nil, time.Now())
-	s.lockStep.apply(string(a.Id), c, time.Now())
+	line := s.lines.of(string(a.Id))
+	if line.lockStep(time.Now()) {
+		c.LockStep()
+	}
 	after, deletes := settings.Provider(login.Host).Delete.After()
 	result, err := transfer.Run(ctx, c, transfer.Config{
 		Store: s.store, Puts: s.puts, Account: a.Id, Login: login.Login, Host: login.Host, Budget: s.budget,
-		Limits: transfer.Limits{Mail: uint64(settings.Fetch.MaxSize)}, Broken: s.drops.of(string(a.Id)),
+		Limits: transfer.Limits{Mail: uint64(settings.Fetch.MaxSize)}, Broken: line.drops,
 		Delete: transfer.Delete{Never: !deletes, After: after}, Misfits: int(login.Misfits), ClockGood: login.ClockGood,
 		Log: log, Stop: s.stopping,
 	})
 	if ctx.Err() == nil {
-		s.drops.judge(string(a.Id), result.Broke)
-		s.lockStep.judge(string(a.Id), c, err, time.Now())
+		s.lines.judge(string(a.Id), result.Broke, c.Stuck(err), time.Now())
 	}
 	return result, err
 }

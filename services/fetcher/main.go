@@ -8,19 +8,12 @@ package fetcher
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"postroom/services/contract"
 	"postroom/services/fetcher/provider"
-
-	"github.com/coreos/go-systemd/v22/daemon"
+	"postroom/services/process"
 )
 
 // patience is how long sessions under way have for their QUIT once the service is to stop.
@@ -28,41 +21,18 @@ const patience = 9 * time.Second
 
 // Main runs the service until SIGTERM. args begins with the service's name.
 func Main(args []string) int {
-	flags := flag.NewFlagSet("fetcher", flag.ContinueOnError)
-	store := flags.String("store", "", "`path` of the store's socket for the fetcher")
-	var level slog.Level
-	flags.TextVar(&level, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn, error")
-	if err := flags.Parse(args[min(1, len(args)):]); errors.Is(err, flag.ErrHelp) {
-		return 0
-	} else if err != nil {
-		return 2
-	}
-	if *store == "" || flags.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "usage: fetcher --store PATH [--log-level LEVEL]")
-		return 2
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("service", "fetcher")
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	client := contract.NewClient(*store, contract.NewFetcherClient)
-	defer client.Close()
-	s := newService(client, provider.Dialer{}, log)
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil {
-		log.Warn("watchdog not understood", "err", err)
-	}
-	s.run(ctx, config{
-		patience: patience, every: every / 2,
-		ready: func() { notify(log, daemon.SdNotifyReady) },
-		alive: func() { notify(log, daemon.SdNotifyWatchdog) },
-		leave: func() { notify(log, daemon.SdNotifyStopping) },
+	var store string
+	p := process.New("fetcher")
+	p.Require(&store, "store", "`path` of the store's socket for fetcher")
+	return p.Main(args, func(ctx context.Context, log *slog.Logger) error {
+		client := contract.NewClient(store, contract.NewFetcherClient)
+		defer client.Close()
+		newService(client, provider.Dialer{}, log).run(ctx, config{
+			patience: patience, every: process.Watchdog(log) / 2,
+			ready: func() { process.Tell(log, process.Ready) },
+			alive: func() { process.Tell(log, process.Alive) },
+			leave: func() { process.Tell(log, process.Stopping) },
+		})
+		return nil
 	})
-	return 0
-}
-
-// notify tells the supervisor, where there is one.
-func notify(log *slog.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("supervisor not told", "state", state, "err", err)
-	}
 }

@@ -41,3 +41,10 @@ func (r *refusals) judge(account string, err error, now time.Time) bool {
 	}
 	return false
 }
+
+// forget is for an account that is gone.
+func (r *refusals) forget(account string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.first, account)
+}

@@ -31,8 +31,7 @@ type service struct {
 	settings atomic.Pointer[settings.Settings]
 	locks    locks
 	refusals refusals
-	drops    drops
-	lockStep lockStep
+	lines    lines
 }
 
 func newService(store *contract.Client[contract.FetcherService], dialer provider.Dialer, log *slog.Logger) *service {
@@ -43,6 +42,13 @@ func newService(store *contract.Client[contract.FetcherService], dialer provider
 	}
 	s.settings.Store(settings.Default())
 	return s
+}
+
+// forget is for an account that is gone.
+func (s *service) forget(account string) {
+	s.refusals.forget(account)
+	s.lines.forget(account)
+	s.conditions.forget(account)
 }
 
 // config is how a service runs.
@@ -73,7 +79,14 @@ func (s *service) run(ctx context.Context, c config) {
 	scheduler := schedule.New(func(a *contract.FetchAccount, settle func(schedule.Outcome) time.Time) bool {
 		return s.fetch(work, a, settle)
 	}, nil)
-	s.accounts.update = scheduler.Update
+	s.accounts.update = func(accounts []*contract.FetchAccount) {
+		for _, a := range accounts {
+			if a.Removed {
+				s.forget(string(a.Id))
+			}
+		}
+		scheduler.Update(accounts)
+	}
 	settingsKnown, accountsKnown := make(chan struct{}), make(chan struct{})
 	following.Go(func() {
 		known := sync.OnceFunc(func() { close(settingsKnown) })

@@ -312,6 +312,34 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestForgets: nothing is kept of an account that is gone; the next one of that name is another one, and the store has no
+// conditions of it.
+func TestForgets(t *testing.T) {
+	t.Parallel()
+	server := &mailbox.Server{}
+	server.Add(&mailbox.Mail{UIDL: "1", Body: append(letter(1), strings.Repeat("x\r\n", 30_000)...)})
+	r := start(t, server, "p", func(s *settings.Settings) { s.Fetch.MaxSize = 64 << 10 })
+	r.store.Poll(r.account)
+	r.fetched(t, 1)
+	r.service.lines.judge(string(r.account), true, true, time.Now())
+	r.service.refusals.judge(string(r.account), &provider.Refusal{Command: "PASS", Text: "no"}, time.Now())
+
+	r.store.Change(r.account, func(a *contract.FetchAccount) { a.Removed = true })
+	r.store.SetCondition(r.ctx, &contract.SetConditionRequest{
+		Condition: &contract.Condition{Name: contract.ConditionTooLarge, Subject: testName}, Clear: true,
+	})
+	r.service.accounts.refresh(r.ctx)
+	if l, c, f := len(r.service.lines.bad), len(r.service.conditions.last), len(r.service.refusals.first); l+c+f > 0 {
+		t.Errorf("kept: %d lines, %d conditions, %d refusals", l, c, f)
+	}
+	r.store.AddAccount(testName, "u", testHost, "p")
+	r.store.Poll(r.account)
+	r.fetched(t, 2)
+	if r.store.Condition(contract.ConditionTooLarge, testName) == "" {
+		t.Error("no condition for the account that came back")
+	}
+}
+
 // TestSettingsHoldFromTheNextSession: no restart is needed for a larger limit.
 func TestSettingsHoldFromTheNextSession(t *testing.T) {
 	t.Parallel()

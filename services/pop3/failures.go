@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"context"
 	"hash/maphash"
 	"net/netip"
 	"strings"
@@ -26,6 +27,8 @@ type failures struct {
 	mu         sync.Mutex
 	seed       maphash.Seed
 	young, old map[uint64]count
+	trying     map[uint64]int // logins that are being tried, by key; no zeros
+	ended      chan struct{}  // closed when one of them ends; nil: nobody waits for that
 }
 
 type count struct {
@@ -36,9 +39,9 @@ type count struct {
 
 // attempt is what is known of a login before it is tried.
 type attempt struct {
-	keys  [2]uint64 // whose counts a failure adds to; the second may be 0
-	pair  uint64    // of place and account
-	level float64   // the higher of the counts
+	keys  []uint64 // whose counts a failure adds to
+	pair  uint64   // of place and account
+	level float64  // the higher of the counts
 }
 
 // allows tells whether one more may be tried under a limit.
@@ -52,10 +55,67 @@ func (a attempt) delay(limit int) time.Duration {
 	return time.Duration(min(a.level, maxDelay) * float64(time.Second))
 }
 
-// look gives what is known of a login.
-func (f *failures) look(from netip.Prefix, name string, limit int, now time.Time) attempt {
+// begin gives what is known of a login. If that allows it, its caller tries it and calls end. It waits while as many are
+// being tried as the limit allows to fail: else whoever tries many at the same moment would pass it. When ctx ends
+// meanwhile, the login isn't to be tried.
+func (f *failures) begin(ctx context.Context, from netip.Prefix, name string, limit int) (a attempt, allowed bool) {
+	for {
+		a, ended := f.try(from, name, limit)
+		if ended == nil {
+			return a, a.allows(limit)
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return a, false
+		}
+	}
+}
+
+// try takes a login among those being tried, unless it isn't allowed; or gives the channel that tells when to look again.
+func (f *failures) try(from netip.Prefix, name string, limit int) (attempt, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	a := f.look(from, name, limit, time.Now())
+	if !a.allows(limit) {
+		return a, nil
+	}
+	ahead := 0
+	for _, key := range a.keys {
+		ahead = max(ahead, f.trying[key])
+	}
+	if limit > 0 && a.level+float64(ahead)+1 > float64(limit) {
+		if f.ended == nil {
+			f.ended = make(chan struct{})
+		}
+		return a, f.ended
+	}
+	if f.trying == nil {
+		f.trying = make(map[uint64]int)
+	}
+	for _, key := range a.keys {
+		f.trying[key]++
+	}
+	return a, nil
+}
+
+// end is called once, when a login was tried: after failed or accepted.
+func (f *failures) end(a attempt) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, key := range a.keys {
+		if f.trying[key]--; f.trying[key] == 0 {
+			delete(f.trying, key)
+		}
+	}
+	if f.ended != nil {
+		close(f.ended)
+		f.ended = nil
+	}
+}
+
+// look gives what is known of a login. It is called with mu held.
+func (f *failures) look(from netip.Prefix, name string, limit int, now time.Time) attempt {
 	if f.young == nil {
 		f.seed, f.young = maphash.MakeSeed(), make(map[uint64]count)
 	}
@@ -63,9 +123,9 @@ func (f *failures) look(from netip.Prefix, name string, limit int, now time.Time
 	place, account := maphash.Comparable(f.seed, from), maphash.String(f.seed, name)
 	a := attempt{pair: maphash.Comparable(f.seed, [2]uint64{place, account})}
 	if f.get(a.pair).good {
-		a.keys[0] = a.pair
+		a.keys = []uint64{a.pair}
 	} else {
-		a.keys = [2]uint64{place, account}
+		a.keys = []uint64{place, account}
 	}
 	for _, key := range a.keys {
 		a.level = max(a.level, f.get(key).now(limit, now).level)
@@ -78,9 +138,6 @@ func (f *failures) failed(a attempt, limit int, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, key := range a.keys {
-		if key == 0 {
-			continue
-		}
 		c := f.get(key).now(limit, now)
 		c.level = min(c.level+1, float64(limit))
 		f.put(key, c)

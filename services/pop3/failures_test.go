@@ -146,3 +146,28 @@ func TestFailedLoginsAreSlowedDown(t *testing.T) {
 		}
 	}
 }
+
+// A login that nobody could answer is nobody's failure: clients of the enrolment networks aren't slowed down because the store was
+// away.
+func TestNoAnswerIsNoFailure(t *testing.T) {
+	t.Parallel()
+	f := newFakeStore(t)
+	f.settings.POP3.FailedLoginsPerMinute = 1
+	away := true
+	f.login = func(ctx context.Context, _ *contract.LoginRequest) (*contract.LoginResponse, error) {
+		if away {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return &contract.LoginResponse{Outcome: contract.LoginResponse_ACCEPTED, Account: []byte("account")}, nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := pipeFrom(t, f, inside)
+		defer p.end()
+		p.ask("USER "+testName, "+OK")
+		p.ask("PASS "+testPassword, "-ERR [SYS/TEMP] the mailbox can't be reached")
+		synctest.Wait()
+		away = false
+		p.logIn()
+	})
+}

@@ -26,7 +26,6 @@ type login struct {
 	name     string // compound, as typed
 	password wire.Secret
 	came     time.Time // the PASS, or the last of AUTH
-	attempt  attempt
 }
 
 // logIn opens the mailbox of an accepted login, under its lock; or gives a *refusal.
@@ -66,35 +65,35 @@ func inUse(cause error) *refusal {
 // A client that is to learn nothing is refused at uniformWait even while the store still tries the login at
 // the provider. That goes on: what comes of it counts for the next login.
 func (s *session) verify(ctx context.Context, l login) ([]byte, error) {
-	limit := s.failureLimit()
-	var late <-chan time.Time
-	if !s.server.settings.Load().MayEnrol(s.client) {
-		late = time.After(time.Until(l.came.Add(uniformWait)))
+	in := s.server.settings.Load()
+	limit, uniform := in.POP3.FailedLoginsPerMinute, !in.MayEnrol(s.client)
+	wait, late := loginWait, context.DeadlineExceeded
+	if uniform {
+		wait, late = uniformWait, errLate
 	}
-	if !l.attempt.allows(limit) {
-		if late != nil {
+	waiting, cancel := context.WithDeadlineCause(ctx, l.came.Add(wait), late)
+	defer cancel()
+	a, allowed := s.server.failures.begin(waiting, s.from, l.name, limit)
+	if !allowed {
+		if uniform {
 			return nil, uniformRefusal(ctx, l, errTooOften)
 		}
-		waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
+		waitUntil(ctx, l.came.Add(a.delay(limit)))
 		return nil, errTooOften
 	}
-	v := s.askStore(ctx, l, late)
-	if v.accepted() {
-		s.server.failures.accepted(l.attempt, time.Now())
-		return v.answer.Account, nil
-	}
-	if v.err == nil || errors.Is(v.err, errLate) {
-		s.server.failures.failed(l.attempt, limit, time.Now())
-	}
+	v := s.try(ctx, waiting, l, a, limit)
 	switch {
-	case late != nil || v.answer.GetUniform():
+	case v.accepted():
+		return v.answer.Account, nil
+	case uniform || v.answer.GetUniform():
 		return nil, uniformRefusal(ctx, l, v.refusal().cause)
 	case v.err == nil:
-		waitUntil(ctx, l.came.Add(l.attempt.delay(limit)))
+		waitUntil(ctx, l.came.Add(a.delay(limit)))
 	}
 	return nil, v.refusal()
 }
 
+// errLate is that no answer came before a client that is to learn nothing has to be refused. It counts as a failure.
 var errLate = errors.New("no answer in time")
 
 // verdict is what came of asking the store.
@@ -103,30 +102,35 @@ type verdict struct {
 	err    error
 }
 
-// askStore asks whether a login is good. Where late isn't nil, it waits no longer than that; the question goes on.
-func (s *session) askStore(ctx context.Context, l login, late <-chan time.Time) verdict {
-	ask := func(ctx context.Context) verdict {
+// try asks the store whether a login is good, and counts what comes of it.
+func (s *session) try(ctx, waiting context.Context, l login, a attempt, limit int) verdict {
+	defer s.server.failures.end(a)
+	v := s.askStore(ctx, waiting, l)
+	switch {
+	case v.accepted():
+		s.server.failures.accepted(a, time.Now())
+	case v.err == nil, errors.Is(v.err, errLate):
+		s.server.failures.failed(a, limit, time.Now())
+	}
+	return v
+}
+
+// askStore asks whether a login is good, and waits for the answer until the end of waiting; the question goes on.
+func (s *session) askStore(ctx, waiting context.Context, l login) verdict {
+	answered := make(chan verdict, 1) // nobody may be waiting any more
+	s.server.background(ctx, loginWait, func(ctx context.Context) {
 		answer, err := s.server.store.Login(ctx, &contract.LoginRequest{
 			Name:     l.name,
 			Password: l.password.Reveal(),
 			Address:  s.client.String(),
 		})
-		return verdict{answer, err}
-	}
-	if late == nil {
-		ctx, cancel := context.WithTimeout(ctx, loginWait)
-		defer cancel()
-		return ask(ctx)
-	}
-	answered := make(chan verdict, 1) // nobody may be waiting any more
-	s.server.background(ctx, loginWait, func(ctx context.Context) { answered <- ask(ctx) })
+		answered <- verdict{answer, err}
+	})
 	select {
 	case v := <-answered:
 		return v
-	case <-late:
-		return verdict{err: errLate}
-	case <-ctx.Done():
-		return verdict{err: context.Cause(ctx)}
+	case <-waiting.Done():
+		return verdict{err: context.Cause(waiting)}
 	}
 }
 

@@ -2,21 +2,16 @@ package pop3
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
-	"time"
 
 	"postroom/services/contract"
+	"postroom/services/process"
 	"postroom/services/settings"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Names of the sockets that are passed to the service (LISTEN_FDNAMES); one with several addresses comes
@@ -29,32 +24,16 @@ const (
 // Main is the service: it serves until SIGTERM, and gives the exit status.
 func Main(args []string) int {
 	var c config
-	flags := flag.NewFlagSet("pop3", flag.ContinueOnError)
-	flags.StringVar(&c.store, "store", "", "`path` of the store's socket for pop3")
-	flags.StringVar(&c.bodies, "bodies", "", "`folder` of the store's segments")
-	flags.TextVar(&c.level, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn, error")
-	if err := flags.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.level})).With("service", "pop3")
-
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, c, log); err != nil {
-		log.Error("service ended", "err", err)
-		return 1
-	}
-	return 0
+	p := process.New("pop3")
+	p.Require(&c.store, "store", "`path` of the store's socket for pop3")
+	p.Require(&c.bodies, "bodies", "`folder` of the store's segments")
+	return p.Main(args, func(ctx context.Context, log *slog.Logger) error { return run(ctx, c, log) })
 }
 
 // config is what the command line says.
 type config struct {
 	store  string
 	bodies string
-	level  slog.Level
 }
 
 func run(ctx context.Context, c config, log *slog.Logger) error {
@@ -84,7 +63,12 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 			once.Do(func() { close(ready) })
 		})
 	})
-	running.Go(func() { s.feedWatchdog(ctx) })
+	running.Go(func() {
+		process.Beat(ctx, process.Watchdog(log), func() {
+			s.locks.len() // unless a session holds the locks for good
+			process.Tell(log, process.Alive)
+		})
+	})
 	// The life line goes on while sessions do.
 	alive, die := context.WithCancel(context.WithoutCancel(ctx))
 	defer die()
@@ -96,38 +80,11 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 			return nil
 		}
 	}
-	s.tell(daemon.SdNotifyReady)
-	defer context.AfterFunc(ctx, func() { s.tell(stopping) })()
+	process.Tell(log, process.Ready)
+	defer context.AfterFunc(ctx, func() { process.Tell(log, stopping) })()
 	s.serve(ctx, sockets[socketPlain], sockets[socketTLS])
 	return nil
 }
 
 // stopping asks the supervisor for the time that sessions have, and what they leave to the background.
-var stopping = fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (drain + dropWait).Microseconds())
-
-// feedWatchdog speaks up as often as the supervisor wants it to, as long as no session holds the locks for
-// good.
-func (s *server) feedWatchdog(ctx context.Context) {
-	most, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || most <= 0 {
-		return
-	}
-	beat := time.NewTicker(most / 3)
-	defer beat.Stop()
-	for {
-		s.locks.len()
-		s.tell(daemon.SdNotifyWatchdog)
-		select {
-		case <-ctx.Done():
-			return
-		case <-beat.C:
-		}
-	}
-}
-
-// tell sends a word to the supervisor, if there is one.
-func (s *server) tell(word string) {
-	if _, err := daemon.SdNotify(false, word); err != nil {
-		s.log.Warn("supervisor not told", "word", word, "err", err)
-	}
-}
+var stopping = fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", process.Stopping, (drain + dropWait).Microseconds())

@@ -24,9 +24,6 @@ func (s *session) mayLogIn() bool {
 	return tls || s.server.settings.Load().MayLogInPlain(s.client)
 }
 
-// failureLimit is how many logins may fail in a minute, 0 for any number, by the settings of this moment.
-func (s *session) failureLimit() int { return s.server.settings.Load().POP3.FailedLoginsPerMinute }
-
 // user is USER (RFC 1939 §7). Every name is taken: PASS tells nothing of which are known.
 func (s *session) user(_ context.Context, argument []byte) error {
 	if !s.mayLogIn() {
@@ -56,7 +53,6 @@ func (s *session) pass(ctx context.Context, argument []byte) error {
 func (s *session) authenticate(ctx context.Context, l login) error {
 	_, tls := s.conn.TLS()
 	log := s.log.With("account", l.name, "address", s.client, "tls", tls)
-	l.attempt = s.server.failures.look(s.from, l.name, s.failureLimit(), l.came)
 	err := s.logIn(ctx, l)
 	var r *refusal
 	switch {

@@ -8,9 +8,8 @@ import (
 )
 
 const (
-	day     = 24 * time.Hour
-	year    = 8760 * time.Hour
-	century = 100 * year
+	day  = 24 * time.Hour
+	year = 8760 * time.Hour
 )
 
 // duration is the form of a length of time between two bounds.

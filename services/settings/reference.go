@@ -2,6 +2,8 @@ package settings
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -64,7 +66,7 @@ How values are written:
   its name in double brackets above it: [[provider]].
 
 A file has at most 1 MiB, a list 256 entries. On a workstation ("postroom serve") without a file, the box listens
-on 127.0.0.1 alone, on the ports 1110, 1995, 1025, 1587, 1465 and 8443; with a file it listens where the file says, or else by the
+on 127.0.0.1 alone, on the ports 1110, 1995 and 8443; with a file it listens where the file says, or else by the
 defaults below.
 `
 
@@ -102,20 +104,19 @@ func fenced(text string) string { return "```toml\n" + text + "```\n" }
 
 // prose makes links of the settings that a text names, and wraps it.
 func prose(text string) string {
-	var pairs []string
+	links := map[string]string{}
 	for _, s := range catalogue() {
 		for _, one := range s.settings {
 			path := s.name + "." + one.name
-			// longer names of the same beginning come first
-			if one.name == "listen_tls" || one.name == "listen_submission" || one.name == "max_connections_per_address" {
-				pairs = append([]string{path, link(path)}, pairs...)
-				continue
-			}
-			pairs = append(pairs, path, link(path))
+			links[path] = link(path)
 		}
 		if s.block {
-			pairs = append(pairs, s.title(), s.link())
+			links[s.title()] = s.link()
 		}
+	}
+	var pairs []string
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(links))) { // longer names of the same beginning come first
+		pairs = append(pairs, name, links[name])
 	}
 	return wrap(strings.NewReplacer(pairs...).Replace(text), 110)
 }

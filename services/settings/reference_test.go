@@ -61,3 +61,13 @@ func TestExamplesAreGood(t *testing.T) {
 		}
 	}
 }
+
+// Each name in a text becomes the link to its own setting, also where another one's name is its beginning.
+func TestProse(t *testing.T) {
+	t.Parallel()
+	want := "[`pop3.max_connections_per_address`](#pop3max_connections_per_address)\n[`pop3.max_connections`](#pop3max_connections), " +
+		"[`fetch.retry_first`](#fetchretry_first)"
+	if got := prose("pop3.max_connections_per_address pop3.max_connections, fetch.retry_first"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -119,3 +119,37 @@ func TestNothingIsDroppedWhenTheClockJumps(t *testing.T) {
 		}
 	}
 }
+
+// What a clock that wasn't set yet said of a deletion doesn't count: its row stays its 30 days from when the clock is right.
+func TestARowThatWasAcknowledgedBeforeTheClockWasSet(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	b := newBox(t)
+	account := b.enrolled(alice)
+	row := b.put(account, mailOf(1))[0].Id
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	right := time.Now()
+	m := &machine{wall: time.Unix(60, 0), ran: time.Minute}
+	b.cfg.Now = func() time.Time { return m.wall }
+	b.open()
+	m.in(b)
+	b.clock.report(false)
+	b.marked(account, row, contract.LedgerState_DELE_SENT)
+	b.marked(account, row, contract.LedgerState_DELE_ACKED)
+	m.wall = right
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {29 * day, 1}, {2 * day, 0}} {
+		m.pass(step.after)
+		b.clock.report(true)
+		if err := b.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(b.ledger(account)); got != step.want {
+			t.Errorf("%v later %d rows are kept, want %d", step.after, got, step.want)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"postroom/services/contract"
 	"postroom/services/store/engine"
 	"postroom/services/store/rows"
-	"postroom/services/store/segment"
 )
 
 // messagesPerCall bounds an answer of ListMessages.
@@ -103,11 +102,7 @@ func (a admin) ReadMessage(_ context.Context, q *contract.ReadMessageRequest) (*
 	}
 	defer f.Close()
 	if offset == 0 { // the whole body is checked before any of it is given
-		h, err := segment.ReadHeader(f, m.Body.Offset)
-		if err == nil {
-			err = segment.Verify(f, m.Body.Offset, h)
-		}
-		if err != nil {
+		if err := a.readable(m.Body); err != nil {
 			return nil, fmt.Errorf("%w: message %d: %w", contract.ErrDamaged, q.Id, err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 
 	"postroom/services/contract"
 	"postroom/services/settings"
@@ -29,7 +28,7 @@ func contractBody(b *rows.Body) *contract.Body {
 	}
 }
 
-// OpenMailbox gives an account's Out Queue, without what is held as damaged.
+// OpenMailbox gives an account's Out Queue, without what is held as damaged. That is looked at again, for the next poll.
 func (p pop3) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (*contract.OpenMailboxResponse, error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
@@ -61,7 +60,9 @@ func (p pop3) OpenMailbox(ctx context.Context, q *contract.OpenMailboxRequest) (
 			if _, err := r.Load(engine.Out, key, &m); err != nil {
 				return err
 			}
-			if !m.Damaged {
+			if m.Damaged {
+				p.damage.lookAgain(id, idOfKey(key))
+			} else {
 				answer.Messages = append(answer.Messages, &contract.MailboxMessage{
 					Id: idOfKey(key), Uidl: m.Uidl, Prefix: m.Prefix, Body: contractBody(m.Body), Retrieved: m.Retrieved != 0,
 				})
@@ -99,26 +100,4 @@ func (p pop3) EndPoll(ctx context.Context, q *contract.EndPollRequest) (*contrac
 		return nil
 	})
 	return &contract.EndPollResponse{}, err
-}
-
-// ReportDamage holds a message whose bytes don't fit their checksum: it stays in the Out Queue, unserved, and
-// a condition says so.
-func (p pop3) ReportDamage(ctx context.Context, q *contract.ReportDamageRequest) (*contract.ReportDamageResponse, error) {
-	id, err := parseAccount(q.Account)
-	if err != nil {
-		return nil, err
-	}
-	err = p.db.Update(ctx, func(t *engine.Txn) error {
-		var m rows.Message
-		key := messageKey(engine.Out, id, q.Id)
-		found, err := t.Load(engine.Out, key, &m)
-		if err != nil || !found {
-			return err
-		}
-		m.Damaged = true
-		t.Save(engine.Out, key, &m)
-		return p.setCondition(t, contract.ConditionDamage, fmt.Sprintf("message %d", q.Id),
-			fmt.Sprintf("a message is held because its bytes on disk don't fit their checksum (segment %d at %d): %s", m.Body.Segment, m.Body.Offset, q.Text))
-	})
-	return &contract.ReportDamageResponse{}, err
 }

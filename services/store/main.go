@@ -3,56 +3,43 @@ package store
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"postroom/services/contract"
+	"postroom/services/process"
 	"postroom/services/store/notes"
 	"postroom/services/store/segment"
 
 	"github.com/containerd/ttrpc"
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Main runs the service: --data is its folder, --key the machine key's file. Its sockets are passed by who
 // starts it (LISTEN_FDS), each named for the kind of caller that it is for. SIGTERM ends it cleanly.
 func Main(args []string) int {
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	cfg := Config{Boot: bootID(), Log: nil}
-	flags.StringVar(&cfg.Dir, "data", "", "folder of bodies, notes and index")
-	flags.StringVar(&cfg.KeyFile, "key", "", "file of the machine key")
-	flags.BoolVar(&cfg.CreateKey, "create-key", false, "make the machine key when it isn't there")
-	flags.BoolVar(&cfg.Hosted, "hosted", false, "default settings are those of a workstation")
-	flags.StringVar(&cfg.Version, "version", "", "version that status shows")
-	var level slog.Level
-	flags.TextVar(&level, "log-level", slog.LevelInfo, "least level that is logged")
-	if err := flags.Parse(args[1:]); err != nil {
-		return 2
-	}
-	cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("service", "store")
-	debug.SetGCPercent(collectAt)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	listeners, err := activation.ListenersWithNames()
-	if err != nil {
-		cfg.Log.Error("passed sockets are not taken", "err", err)
-		return 1
-	}
-	if err := run(ctx, cfg, listeners); err != nil {
-		cfg.Log.Error("store ends", "err", err)
-		return 1
-	}
-	return 0
+	cfg := Config{Boot: bootID()}
+	p := process.New("store")
+	p.Require(&cfg.Dir, "data", "`folder` of bodies, notes and index")
+	p.Require(&cfg.KeyFile, "key", "`file` of the machine key")
+	p.Flags.BoolVar(&cfg.CreateKey, "create-key", false, "make the machine key when it isn't there")
+	p.Flags.BoolVar(&cfg.Hosted, "hosted", false, "default settings are those of a workstation")
+	p.Flags.StringVar(&cfg.Version, "version", "", "`version` that status shows")
+	return p.Main(args, func(ctx context.Context, log *slog.Logger) error {
+		cfg.Log = log
+		debug.SetGCPercent(collectAt)
+		listeners, err := activation.ListenersWithNames()
+		if err != nil {
+			return fmt.Errorf("take over the listening sockets: %w", err)
+		}
+		return run(ctx, cfg, listeners)
+	})
 }
 
 func run(ctx context.Context, cfg Config, listeners map[string][]net.Listener) error {
@@ -69,10 +56,15 @@ func run(ctx context.Context, cfg Config, listeners map[string][]net.Listener) e
 	}
 	var running sync.WaitGroup
 	running.Go(func() { s.sweepLoop(ctx) })
-	running.Go(func() { s.watchdog(ctx) })
-	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
-		s.log.Warn("readiness is not told", "err", err)
-	}
+	running.Go(func() { s.healLoop(ctx) })
+	running.Go(func() {
+		process.Beat(ctx, process.Watchdog(s.log), func() {
+			if s.db.Ping(ctx) == nil { // commits are made
+				process.Tell(s.log, process.Alive)
+			}
+		})
+	})
+	process.Tell(s.log, process.Ready)
 	select {
 	case <-ctx.Done():
 	case <-s.db.Failed():
@@ -168,29 +160,6 @@ func shutdown(servers []*ttrpc.Server) {
 		})
 	}
 	all.Wait()
-}
-
-// watchdog tells the supervisor that commits are made.
-func (s *Store) watchdog(ctx context.Context) {
-	interval, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || interval == 0 {
-		return
-	}
-	ticker := time.NewTicker(interval / 3)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := s.db.Ping(ctx); err != nil {
-			continue
-		}
-		if _, err := daemon.SdNotify(false, daemon.SdNotifyWatchdog); err != nil {
-			s.log.Warn("watchdog is not told", "err", err)
-		}
-	}
 }
 
 // bootID is this boot's id; empty where the system has none: then no index of before is trusted.

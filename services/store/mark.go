@@ -24,7 +24,7 @@ func (f fetcher) MarkLedger(ctx context.Context, q *contract.MarkLedgerRequest) 
 		if err != nil {
 			return err
 		}
-		marking := &marking{Txn: t, account: id}
+		marking := &marking{Txn: t, account: id, acked: f.stamp(t)}
 		for _, mark := range q.Marks {
 			if err := marking.mark(mark); err != nil {
 				return err
@@ -56,8 +56,9 @@ func (s *Store) tellQueues(t *engine.Txn) {
 type marking struct {
 	*engine.Txn
 	account    accountID
-	letThrough bool // mail came into the In Queue
-	incomplete bool // a row came, or went, that the condition of incomplete mails counts
+	acked      int64 // what a row that is DELE_ACKED keeps for now
+	letThrough bool  // mail came into the In Queue
+	incomplete bool  // a row came, or went, that the condition of incomplete mails counts
 }
 
 // mark makes one transition. One that was made already changes nothing.
@@ -99,6 +100,9 @@ func (t *marking) mark(mark *contract.LedgerMark) error {
 		row.Reason, row.Accepted = 0, false // from here on it's a mail like any other
 	}
 	row.State, row.Changed = uint32(to), t.Now().UnixNano()
+	if to == contract.LedgerState_DELE_ACKED {
+		row.Changed = t.acked // the one time of the ledger that expires
+	}
 	t.Save(engine.Ledger, key, &row)
 	t.incomplete = t.incomplete || counted != unaccepted(&row)
 	return nil

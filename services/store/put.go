@@ -26,35 +26,41 @@ const (
 func (f fetcher) PutAll(ctx context.Context, q *contract.PutAllRequest) (*contract.PutAllResponse, error) {
 	all := &contract.PutAllResponse{Answers: make([]*contract.PutAnswer, len(q.Puts))}
 	var calls []*engine.Call
-	var called []int // place in q.Puts
+	var called []calledPut
 	for i, one := range q.Puts {
-		answer, c, err := f.prepare(ctx, one)
+		answer, c, large, err := f.prepare(ctx, one)
 		all.Answers[i] = contract.AnswerPut(answer, err)
 		if c != nil {
-			calls, called = append(calls, c), append(called, i)
+			calls, called = append(calls, c), append(called, calledPut{i, large})
 		}
 	}
 	if len(calls) == 0 {
 		return all, nil
 	}
 	for n, err := range f.db.CommitAll(ctx, calls) {
-		i := called[n]
-		if err = f.settle(ctx, q.Puts[i], calls[n], err); err != nil {
-			all.Answers[i] = contract.AnswerPut(nil, err)
+		c := called[n]
+		if err = f.settle(ctx, q.Puts[c.place], c.large, err); err != nil {
+			all.Answers[c.place] = contract.AnswerPut(nil, err)
 		}
 	}
 	return all, nil
 }
 
-// prepare gives what a put asks of the committer, and the answer that is good once that has happened; no call: it is
-// the answer already.
-func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract.PutResponse, *engine.Call, error) {
+// calledPut is a put that the committer is asked for.
+type calledPut struct {
+	place int // in the request
+	large []segment.Location
+}
+
+// prepare gives what a put asks of the committer, the large bodies that its uploads have made, and the answer that is good
+// once that has happened; no call: it is the answer already.
+func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (answer *contract.PutResponse, call *engine.Call, large []segment.Location, err error) {
 	id, err := parseAccount(q.Account)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := checkPut(q); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	octets := 0
 	for _, m := range q.Mails {
@@ -63,25 +69,25 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract
 	full := f.mayTakeIn(ctx, octets)
 	if full != nil || slices.ContainsFunc(q.Mails, func(m *contract.PutMail) bool { return m.Upload != 0 }) {
 		if answer, err := f.answeredBefore(q); err != nil || answer != nil {
-			return answer, nil, err
+			return answer, nil, nil, err
 		}
 	}
 	if full != nil {
-		return nil, nil, full
+		return nil, nil, nil, full
 	}
-	call := &engine.Call{}
+	call = &engine.Call{}
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
 			l, err := f.uploads.finish(m.Upload, id)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
-			call.Large = append(call.Large, l)
+			large = append(large, l)
 		} else {
 			call.Bodies = append(call.Bodies, segment.NewBody(segment.Received, id, f.now(), m.Body))
 		}
 	}
-	answer := &contract.PutResponse{}
+	answer = &contract.PutResponse{}
 	call.Plan = func(t *engine.Txn, locations []segment.Location) error {
 		answer.Results = nil
 		acc, err := loadAccount(&t.Reader, id)
@@ -89,9 +95,9 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract
 			return err
 		}
 		in := &intake{Txn: t, account: id}
-		shared, large := locations[:len(call.Bodies)], locations[len(call.Bodies):]
+		large := large
 		for _, m := range q.Mails {
-			from := &shared
+			from := &locations
 			if m.Upload != 0 {
 				from = &large
 			}
@@ -109,22 +115,24 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract
 		}
 		return nil
 	}
-	return answer, call, nil
+	return answer, call, large, nil
 }
 
 // settle ends a put's uploads when the commit was made: those of one that was refused for good are dropped, since it would
 // be refused again. It gives the error of the put.
-func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, c *engine.Call, err error) error {
-	if len(c.Large) == 0 {
+func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, large []segment.Location, err error) error {
+	if len(large) == 0 {
 		return err
 	}
 	if errors.Is(err, contract.ErrConflict) || errors.Is(err, contract.ErrNotFound) {
-		dropped := f.db.Commit(ctx, &engine.Call{Large: c.Large, Plan: func(t *engine.Txn, locations []segment.Location) error {
-			for _, l := range locations {
-				t.Drop(engine.BodyOf(l))
+		dropped := f.db.Update(ctx, func(t *engine.Txn) error {
+			for _, l := range large {
+				if t.Adopt(l) {
+					t.Drop(engine.BodyOf(l))
+				}
 			}
 			return nil
-		}})
+		})
 		if dropped != nil {
 			return errors.Join(err, dropped)
 		}
@@ -167,7 +175,8 @@ type intake struct {
 }
 
 // put stores one mail: its queue and its ledger row in one commit. A key that was answered before gets the first
-// answer, and the body that came again is dropped.
+// answer, and the body that came again is dropped; but not that of an upload which came again before it was answered: it's
+// the body that was stored.
 func (t *intake) put(m *contract.PutMail, l segment.Location) (*contract.PutResult, error) {
 	body := engine.BodyOf(l)
 	var before rows.Put
@@ -175,9 +184,15 @@ func (t *intake) put(m *contract.PutMail, l segment.Location) (*contract.PutResu
 	if err != nil {
 		return nil, err
 	}
+	again := m.Upload != 0 && !t.Adopt(l)
 	if known {
-		t.Drop(body)
+		if !again {
+			t.Drop(body)
+		}
 		return &contract.PutResult{Id: before.Id, Sha256: before.Sha256}, nil
+	}
+	if again {
+		return nil, fmt.Errorf("%w: upload %d was put before, under another key", contract.ErrConflict, m.Upload)
 	}
 	old, err := t.replaced(m.Replaces)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 )
 
 // rescue brings back, where recovery found notes lost, the bodies that no row knows: each goes to the In Queue
-// of the account in its header. A mail may come twice by that, and none is missing.
+// of the account in its header. A mail may come twice by that, and none is missing. One that doesn't come to its end is
+// still owed, and the next start goes on with it.
 func (s *Store) rescue(ctx context.Context) error {
 	if len(s.db.Repaired) > 0 {
 		text := strings.Join(s.db.Repaired, "; ") + ". Nothing is lost by that, but the disk gives octets that were not written"
@@ -25,7 +26,11 @@ func (s *Store) rescue(ctx context.Context) error {
 	if len(s.db.Damage) == 0 {
 		return nil
 	}
-	known, err := s.knownBodies()
+	var known map[place]bool
+	err := s.db.View(func(r *engine.Reader) (err error) {
+		known, err = knownBodies(r, 0)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -41,15 +46,55 @@ func (s *Store) rescue(ctx context.Context) error {
 		}
 		rescued, lost = rescued+r, lost+l
 	}
-	if err := s.db.Update(ctx, recount); err != nil {
-		return fmt.Errorf("count the queues anew: %w", err)
-	}
 	text := fmt.Sprintf("row changes were lost (%s); %d mails that no row knew went to their In Queue, and may come twice",
 		strings.Join(s.db.Damage, "; "), rescued)
 	if lost > 0 {
 		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
 	}
-	return s.keepCondition(ctx, true, contract.ConditionDamage, "notes", text)
+	return s.db.Update(ctx, func(t *engine.Txn) error {
+		if err := freeHeld(t); err != nil {
+			return fmt.Errorf("let held mail through: %w", err)
+		}
+		if err := recount(t); err != nil {
+			return fmt.Errorf("count the queues anew: %w", err)
+		}
+		t.Rescued()
+		return s.setCondition(t, contract.ConditionDamage, "notes", text)
+	})
+}
+
+// freeHeld lets mail through that no ledger row holds: the note that took it out of Held was lost, and nobody would do so
+// again. What other rows know of it is there already.
+func freeHeld(t *engine.Txn) error {
+	beside, err := knownBodies(&t.Reader, engine.Held)
+	if err != nil {
+		return err
+	}
+	var alone [][]byte
+	for key := range t.Scan(engine.Held, nil, nil) {
+		problem, err := heldAlone(&t.Reader, key)
+		if err != nil {
+			return err
+		}
+		if problem != "" {
+			alone = append(alone, bytes.Clone(key))
+		}
+	}
+	for _, key := range alone {
+		account, id := accountID(key[:len(accountID{})]), idOfKey(key)
+		m, err := leave(t, engine.Held, account, id)
+		if err != nil {
+			return err
+		}
+		if beside[place{m.Body.Segment, m.Body.Offset}] {
+			continue
+		}
+		m.Incomplete = true // it may have been whole: the note that is lost said so
+		if err := enter(t, engine.In, id, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recount makes the queues' totals those of their rows: a lost note takes rows, and the totals of the next one hold.
@@ -88,29 +133,29 @@ type place struct {
 	offset  uint64
 }
 
-// knownBodies gives the places of all bodies that rows know, dropped ones too.
-func (s *Store) knownBodies() (map[place]bool, error) {
+// knownBodies gives the places of all bodies that rows know, dropped ones too, but for those of one queue (0: none).
+func knownBodies(r *engine.Reader, but engine.Bucket) (map[place]bool, error) {
 	known := make(map[place]bool)
-	err := s.db.View(func(r *engine.Reader) error {
-		for _, q := range queues {
-			for key := range r.Scan(q.bucket, nil, nil) {
-				var m rows.Message
-				if _, err := r.Load(q.bucket, key, &m); err != nil {
-					return err
-				}
-				known[place{m.Body.Segment, m.Body.Offset}] = true
-			}
+	for _, q := range queues {
+		if q.bucket == but {
+			continue
 		}
-		for key := range r.Scan(engine.Dropped, nil, nil) {
-			var b rows.Body
-			if _, err := r.Load(engine.Dropped, key, &b); err != nil {
-				return err
+		for key := range r.Scan(q.bucket, nil, nil) {
+			var m rows.Message
+			if _, err := r.Load(q.bucket, key, &m); err != nil {
+				return nil, err
 			}
-			known[place{b.Segment, b.Offset}] = true
+			known[place{m.Body.Segment, m.Body.Offset}] = true
 		}
-		return nil
-	})
-	return known, err
+	}
+	for key := range r.Scan(engine.Dropped, nil, nil) {
+		var b rows.Body
+		if _, err := r.Load(engine.Dropped, key, &b); err != nil {
+			return nil, err
+		}
+		known[place{b.Segment, b.Offset}] = true
+	}
+	return known, nil
 }
 
 func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[place]bool) (rescued, lost int, err error) {
@@ -133,14 +178,15 @@ func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[plac
 		}
 		// Counted whatever its account: a segment that a row knows is not removed at the next start.
 		enrolled := false
-		err := s.db.Commit(ctx, &engine.Call{Large: []segment.Location{l}, Plan: func(t *engine.Txn, locations []segment.Location) error {
+		err := s.db.Update(ctx, func(t *engine.Txn) error {
+			t.Count(l)
 			if enrolled = t.Get(engine.Accounts, h.Account[:]) != nil; !enrolled {
 				return nil
 			}
 			return enter(t, engine.In, t.NewID(), &rows.Message{
-				Account: h.Account[:], Body: engine.BodyOf(locations[0]), Received: h.Time.UnixNano(),
+				Account: h.Account[:], Body: engine.BodyOf(l), Received: h.Time.UnixNano(),
 			})
-		}})
+		})
 		switch {
 		case err != nil:
 			return err

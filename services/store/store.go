@@ -52,6 +52,7 @@ type Store struct {
 	fresh    freshness
 	uploads  uploads
 	room     room
+	damage   damaged
 
 	reportMu sync.Mutex // guards what the supervisor reported last
 	report   *contract.ReportServicesRequest
@@ -83,6 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.leases.start()
 	s.fresh.start()
 	s.uploads.start(s)
+	s.damage.start()
 	if err := errors.Join(s.loadSettings(), s.loadAccounts()); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}

@@ -129,11 +129,23 @@ func (s *Store) expireRetrieved(t *engine.Txn, now time.Time) (int, error) {
 }
 
 func expireLedger(t *engine.Txn, now time.Time) (int, error) {
-	return deleteRows(t, engine.Ledger, func(key []byte) (bool, error) {
+	dated := 0
+	n, err := deleteRows(t, engine.Ledger, func(key []byte) (bool, error) {
 		var row rows.Ledger
-		_, err := t.Load(engine.Ledger, key, &row)
-		return contract.LedgerState(row.State) == contract.LedgerState_DELE_ACKED && over(row.Changed, keepLedger, now), err
+		if _, err := t.Load(engine.Ledger, key, &row); err != nil || contract.LedgerState(row.State) != contract.LedgerState_DELE_ACKED {
+			return false, err
+		}
+		if row.Changed != unknownTime {
+			return over(row.Changed, keepLedger, now), nil
+		}
+		if dated < sweepRows {
+			dated++
+			row.Changed = now.UnixNano()
+			t.Save(engine.Ledger, key, &row)
+		}
+		return false, nil
 	})
+	return max(n, dated), err
 }
 
 func expirePuts(t *engine.Txn, now time.Time) (int, error) {

@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
-
-	"github.com/coreos/go-systemd/v22/daemon"
+	"postroom/services/process"
 )
 
 // leastSpeed is how fast the slowest machine judges a message, octets a second.
@@ -78,24 +77,14 @@ func (one *hand) logged() slog.Attr {
 // doesn't, it is silent, and the supervisor kills the process: that counts against the message, and is the
 // only way to end a goroutine that is stuck. To wait for a store that is away is not to be stuck.
 func (v *validator) feedWatchdog(ctx context.Context) {
-	if v.watchdog <= 0 {
-		return
-	}
-	beat := time.NewTicker(v.watchdog / 3)
-	defer beat.Stop()
 	var told *hand
-	for {
+	process.Beat(ctx, v.watchdog, func() {
 		one := v.hands.stuck(v.watchdog, time.Now())
 		if one == nil {
-			v.tell(daemon.SdNotifyWatchdog)
+			v.tell(process.Alive)
 		} else if one != told {
 			told = one
 			v.log.Error("message is stuck, the watchdog is not fed", one.logged(), "octets", one.Body.GetLength())
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-beat.C:
-		}
-	}
+	})
 }

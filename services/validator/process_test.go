@@ -23,13 +23,13 @@ func TestMain(m *testing.M) {
 }
 
 // process is a validator as the supervisor starts it.
-type process struct {
+type launched struct {
 	*exec.Cmd
 	notify *net.UnixConn
 	log    *bytes.Buffer // read it after Wait
 }
 
-func launch(t *testing.T, f *fakeStore, env ...string) *process {
+func launch(t *testing.T, f *fakeStore, env ...string) *launched {
 	t.Helper()
 	dir, err := os.MkdirTemp(f.dir, "notify")
 	if err != nil {
@@ -41,7 +41,7 @@ func launch(t *testing.T, f *fakeStore, env ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { notify.Close() })
-	p := &process{exec.Command(os.Args[0], "--store", f.socket(), "--bodies", f.dir), notify, new(bytes.Buffer)}
+	p := &launched{exec.Command(os.Args[0], "--store", f.socket(), "--bodies", f.dir), notify, new(bytes.Buffer)}
 	p.Env = append(append(os.Environ(), runAs+"=1", "NOTIFY_SOCKET="+path), env...)
 	p.Stderr = p.log
 	if err := p.Start(); err != nil {
@@ -55,7 +55,7 @@ func launch(t *testing.T, f *fakeStore, env ...string) *process {
 }
 
 // hear waits for a word to the supervisor, past others.
-func (p *process) hear(t *testing.T, want string) {
+func (p *launched) hear(t *testing.T, want string) {
 	t.Helper()
 	for {
 		word := make([]byte, 100)

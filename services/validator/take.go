@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
-
-	"github.com/coreos/go-systemd/v22/daemon"
+	"postroom/services/process"
 )
 
 // Pauses before a call is made again that the store answered with an error.
@@ -34,7 +33,7 @@ func (v *validator) take(ctx, stopping context.Context, judging *sync.WaitGroup)
 		// Only behind the first word: what is taken without a life line would never come back.
 		if !ready {
 			ready = true
-			v.tell(daemon.SdNotifyReady)
+			v.tell(process.Ready)
 		}
 		if err := v.takeAll(ctx, stopping, judging); err != nil {
 			v.log.Warn("nothing taken", "err", err)

@@ -19,8 +19,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
-
-	"github.com/coreos/go-systemd/v22/daemon"
+	"postroom/services/process"
 )
 
 // maxInHand bounds the messages that are judged at once: the work is the processor's.
@@ -67,7 +66,7 @@ func (v *validator) serve(stopping context.Context) {
 	var beating, judging sync.WaitGroup
 	beating.Go(func() { v.feedWatchdog(working) })
 	v.take(ctx, stopping, &judging)
-	v.tell(daemon.SdNotifyStopping)
+	v.tell(process.Stopping)
 	judging.Wait()
 	idle()
 	beating.Wait()

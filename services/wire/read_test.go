@@ -114,6 +114,8 @@ func naiveLines(input string, limit int) (lines []string, end error) {
 		switch {
 		case i < 0 && input == "":
 			return lines, io.EOF
+		case input[0] == 0x16:
+			return lines, wire.ErrTLSRecord
 		case i < 0:
 			return lines, io.ErrUnexpectedEOF
 		case i+1 > limit:

@@ -17,8 +17,13 @@ const masked = "[secret]"
 // Two are compared with Equal; == compares where they are kept.
 type Secret struct{ p *string }
 
-// NewSecret keeps s.
-func NewSecret(s string) Secret { return Secret{&s} }
+// NewSecret keeps s; of "" it gives the zero Secret.
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{&s}
+}
 
 // Reveal gives the secret itself, of a zero Secret "".
 func (s Secret) Reveal() string {

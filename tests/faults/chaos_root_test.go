@@ -14,6 +14,7 @@ import (
 
 	"postroom/services/contract"
 	"postroom/services/settings"
+	"postroom/tests/passthrough"
 
 	"golang.org/x/sys/unix"
 )
@@ -162,9 +163,12 @@ func fill(dir, ballast string, left uint64) error {
 // Parts of the store, and what is done to them.
 var (
 	diskParts = []string{"bodies/", "notes/", "index.db", "checkpoint-", "index.state", ""}
-	diskOps   = [][]string{
-		{"write"}, {"sync"}, {"create", "rename"}, {"write", "sync"},
-		{"write", "sync", "create", "rename", "remove", "truncate", "allocate"},
+	syncs     = []passthrough.Op{passthrough.SyncFile, passthrough.SyncDir}
+	diskOps   = [][]passthrough.Op{
+		{passthrough.Write}, syncs, {passthrough.Create, passthrough.Rename}, append(syncs, passthrough.Write),
+		append(syncs, passthrough.Write, passthrough.Create, passthrough.Rename, passthrough.Remove, passthrough.Truncate,
+			passthrough.Allocate, passthrough.Punch),
+		{passthrough.Read}, append(syncs, passthrough.Read, passthrough.Write),
 	}
 )
 

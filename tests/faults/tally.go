@@ -115,7 +115,8 @@ func (t *Tally) behindPrefix(octets []byte) ([]byte, error) {
 	line, rest, _ := bytes.Cut(octets, []byte("\r\n"))
 	switch {
 	case string(line)+"\r\n" == string(hosted.Verdict):
-	case string(line) == "X-Postroom-Verdict: deliver; unchecked (handling failed)": // validators died over it
+	case string(line) == "X-Postroom-Verdict: deliver; unchecked (handling failed)", // validators died over it
+		string(line) == "X-Postroom-Verdict: deliver; unchecked (unreadable)": // while the disk gave nothing
 		t.marked++
 	default:
 		return nil, fmt.Errorf("it begins with %q", line)

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 50, "services to kill")
+	kills = flag.Int("kills", 50, "services to kill, in all")
 	seed  = flag.Uint64("seed", 0, "of the random choices; 0: another each time")
 )
 
@@ -21,6 +21,9 @@ const mails = 200 // a fetch
 
 // killed are the services that are killed, and the store twice as often as any other.
 var killed = []string{"store", "store", "fetcher", "validator", "pop3"}
+
+// boxes are killed at the same time, for each waits more than it works.
+const boxes = 4
 
 // TestKillAnyServiceDuringAFetch kills one service during each fetch of 200 mails: nothing is lost, nothing comes
 // twice, and the box is back by itself.
@@ -31,11 +34,20 @@ func TestKillAnyServiceDuringAFetch(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	for i := range boxes {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			killOf(t, (*kills+i)/boxes, rand.New(rand.NewPCG(seed, uint64(i))))
+		})
+	}
+}
+
+// killOf kills a service of one box so many times.
+func killOf(t *testing.T, kills int, random *rand.Rand) {
 	p := hosted.Provider(t)
 	box := hosted.Start(t, hosted.Settings(p))
 	fetchTime := time.Second // about what a fetch of so many took last
-	for round := range *kills {
+	for round := range kills {
 		batch := batch(round, random)
 		if err := p.Fill(hosted.WebUser, batch); err != nil {
 			t.Fatal(err)

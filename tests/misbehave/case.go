@@ -74,6 +74,17 @@ func read(dir fs.FS, name string) (*txtar.Archive, error) {
 // span is a section's heading: session 2, sessions 1-3.
 var span = regexp.MustCompile(`^sessions? (\d+)(?:-(\d+))?$`)
 
+// sessions reads a heading's numbers; without the second it's one session.
+func sessions(from, to string) (first, last int, err error) {
+	if first, err = strconv.Atoi(from); err != nil || to == "" {
+		return first, first, err
+	}
+	if last, err = strconv.Atoi(to); err == nil && last < first {
+		err = fmt.Errorf("there are no such sessions")
+	}
+	return first, last, err
+}
+
 // parse reads one case; usual are the mails of a case that has none of its own.
 func parse(a, usual *txtar.Archive) (*Case, error) {
 	c := &Case{About: strings.TrimSpace(string(a.Comment)), nature: healthy}
@@ -95,12 +106,10 @@ func parse(a, usual *txtar.Archive) (*Case, error) {
 		case f.Name == "every session":
 			err = c.script(lines, 1, forever)
 		case m != nil:
-			first, _ := strconv.Atoi(m[1])
-			last := first
-			if m[2] != "" {
-				last, _ = strconv.Atoi(m[2])
+			var first, last int
+			if first, last, err = sessions(m[1], m[2]); err == nil {
+				err = c.script(lines, first, last)
 			}
-			err = c.script(lines, first, last)
 		case f.Name == "expect":
 			expected = true
 			err = c.Expect.parse(lines)

@@ -124,13 +124,19 @@ func parseStep(line string) (step, error) {
 	case "S<", "AS USUAL":
 		if p := partLine.FindStringSubmatch(s.text); p != nil {
 			s.text = p[1]
-			if p[2] != "" {
+			switch {
+			case p[2] != "":
 				s.part.upTo, err = strconv.Unquote(p[2])
+			case p[3] != "":
+				s.part.first, err = strconv.Atoi(p[3])
+			default:
+				s.part.last, err = strconv.Atoi(p[4])
 			}
-			s.part.first, _ = strconv.Atoi(p[3])
-			s.part.last, _ = strconv.Atoi(p[4])
+			if err == nil && s.part == (part{}) {
+				err = fmt.Errorf("a part of no octets")
+			}
 		}
-		if (s.text == "") != (s.word == "AS USUAL") {
+		if err == nil && (s.text == "") != (s.word == "AS USUAL") {
 			return s, fmt.Errorf("not understood")
 		}
 	case "SLOWLY", "LATE":

@@ -3,6 +3,8 @@ package powercut
 import (
 	"path"
 	"slices"
+
+	"postroom/tests/passthrough"
 )
 
 // Disk is a disk under a folder, as a cut of the power would find it: what is durable, and what is only in the
@@ -82,16 +84,16 @@ func (d *Disk) lookup(p string) uint64 {
 // Apply takes the next event.
 func (d *Disk) Apply(e Event) {
 	switch e.Op {
-	case Create, Mkdir:
-		d.files[e.File] = &file{dir: e.Op == Mkdir, mode: e.Mode}
+	case passthrough.Create, passthrough.Mkdir:
+		d.files[e.File] = &file{dir: e.Op == passthrough.Mkdir, mode: e.Mode}
 		d.change([]name{d.name(e.Path)}, e.File)
-	case Link:
+	case passthrough.Link:
 		d.change([]name{d.name(e.To)}, d.lookup(e.Path))
-	case Rename:
+	case passthrough.Rename:
 		d.change([]name{d.name(e.Path), d.name(e.To)}, 0, d.lookup(e.Path))
-	case Remove:
+	case passthrough.Remove:
 		d.change([]name{d.name(e.Path)}, 0)
-	case SyncDir:
+	case passthrough.SyncDir:
 		if d.Ignore == nil || !d.Ignore(e) {
 			d.syncDir(e.File)
 		}
@@ -154,15 +156,15 @@ func (d *Disk) applyToFile(f *file, e Event) {
 	}
 	size := int64(len(f.octets))
 	switch e.Op {
-	case Write:
+	case passthrough.Write:
 		f.change(octetChange{e.Offset, e.Offset + e.Length, e.Data, max(size, e.Offset+e.Length)})
-	case Truncate:
+	case passthrough.Truncate:
 		f.change(octetChange{min(e.Length, size), max(e.Length, size), nil, e.Length})
-	case Allocate:
+	case passthrough.Allocate:
 		f.change(octetChange{size, size, nil, max(size, e.Offset+e.Length)})
-	case Punch:
+	case passthrough.Punch:
 		f.change(octetChange{e.Offset, min(e.Offset+e.Length, size), nil, size})
-	case SyncFile:
+	case passthrough.SyncFile:
 		if d.Ignore != nil && d.Ignore(e) {
 			return
 		}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"postroom/tests/passthrough"
 )
 
 // outcomes gives what a file holds after many cuts behind the events; a file that isn't there is "-".
@@ -30,14 +32,16 @@ func outcomes(events []Event, paths ...string) map[string]int {
 }
 
 func write(file uint64, at int64, data string) Event {
-	return Event{Op: Write, File: file, Offset: at, Length: int64(len(data)), Data: []byte(data)}
+	return Event{Op: passthrough.Write, File: file, Offset: at, Length: int64(len(data)), Data: []byte(data)}
 }
 
-func create(file uint64, path string) Event { return Event{Op: Create, File: file, Path: path} }
+func create(file uint64, path string) Event {
+	return Event{Op: passthrough.Create, File: file, Path: path}
+}
 
-var syncRoot = Event{Op: SyncDir, File: rootID, Path: "."}
+var syncRoot = Event{Op: passthrough.SyncDir, File: rootID, Path: "."}
 
-func synced(file uint64) Event { return Event{Op: SyncFile, File: file} }
+func synced(file uint64) Event { return Event{Op: passthrough.SyncFile, File: file} }
 
 // What a cut may leave, and nothing else: all of it is seen in some cut.
 func TestWhatACutLeaves(t *testing.T) {
@@ -55,16 +59,16 @@ func TestWhatACutLeaves(t *testing.T) {
 		{"written again", []Event{create(2, "a"), write(2, 0, "x"), synced(2), syncRoot, write(2, 0, "y"), write(2, 0, "z")},
 			[]string{"a"}, []string{"x", "y", "z"}},
 		{"renamed over another", []Event{create(2, "a"), write(2, 0, "x"), synced(2), create(3, "b"), write(3, 0, "y"), synced(3), syncRoot,
-			{Op: Rename, Path: "a", To: "b"}}, []string{"a", "b"}, []string{"x y", "- x"}},
-		{"renamed, and the folder synced", []Event{create(2, "a"), synced(2), {Op: Rename, Path: "a", To: "b"}, syncRoot}, []string{"a", "b"}, []string{"- "}},
-		{"made, renamed, made again", []Event{create(2, "a"), synced(2), {Op: Rename, Path: "a", To: "b"}, create(3, "a"), write(3, 0, "y"), synced(3)},
+			{Op: passthrough.Rename, Path: "a", To: "b"}}, []string{"a", "b"}, []string{"x y", "- x"}},
+		{"renamed, and the folder synced", []Event{create(2, "a"), synced(2), {Op: passthrough.Rename, Path: "a", To: "b"}, syncRoot}, []string{"a", "b"}, []string{"- "}},
+		{"made, renamed, made again", []Event{create(2, "a"), synced(2), {Op: passthrough.Rename, Path: "a", To: "b"}, create(3, "a"), write(3, 0, "y"), synced(3)},
 			[]string{"a", "b"}, []string{"- -", " -", "- ", "y "}},
-		{"removed", []Event{create(2, "a"), syncRoot, {Op: Remove, Path: "a"}}, []string{"a"}, []string{"", "-"}},
-		{"punched", []Event{create(2, "a"), write(2, 0, "xyz"), synced(2), syncRoot, {Op: Punch, File: 2, Offset: 1, Length: 1}},
+		{"removed", []Event{create(2, "a"), syncRoot, {Op: passthrough.Remove, Path: "a"}}, []string{"a"}, []string{"", "-"}},
+		{"punched", []Event{create(2, "a"), write(2, 0, "xyz"), synced(2), syncRoot, {Op: passthrough.Punch, File: 2, Offset: 1, Length: 1}},
 			[]string{"a"}, []string{"xyz", "x\x00z"}},
-		{"cut short", []Event{create(2, "a"), write(2, 0, "xyz"), synced(2), syncRoot, {Op: Truncate, File: 2, Length: 1}},
+		{"cut short", []Event{create(2, "a"), write(2, 0, "xyz"), synced(2), syncRoot, {Op: passthrough.Truncate, File: 2, Length: 1}},
 			[]string{"a"}, []string{"xyz", "x\x00\x00", "x"}},
-		{"in a folder whose name isn't synced", []Event{{Op: Mkdir, File: 2, Path: "d"}, create(3, "d/a"), {Op: SyncDir, File: 2, Path: "d"}},
+		{"in a folder whose name isn't synced", []Event{{Op: passthrough.Mkdir, File: 2, Path: "d"}, create(3, "d/a"), {Op: passthrough.SyncDir, File: 2, Path: "d"}},
 			[]string{"d", "d/a"}, []string{"- -", " "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,7 +113,7 @@ func TestSectorsAreWhole(t *testing.T) {
 func TestACrashLeavesEverything(t *testing.T) {
 	t.Parallel()
 	d := NewDisk(Empty())
-	for _, e := range []Event{create(2, "a"), write(2, 0, "xyz"), {Op: Rename, Path: "a", To: "b"}, {Op: Truncate, File: 2, Length: 2}} {
+	for _, e := range []Event{create(2, "a"), write(2, 0, "xyz"), {Op: passthrough.Rename, Path: "a", To: "b"}, {Op: passthrough.Truncate, File: 2, Length: 2}} {
 		d.Apply(e)
 	}
 	if left := d.Crash(); string(left.Nodes["b"].Data) != "xy" || len(left.Nodes) != 2 {

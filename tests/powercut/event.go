@@ -1,36 +1,15 @@
 package powercut
 
-import "fmt"
+import (
+	"fmt"
 
-// Op is a kind of change, or a sync.
-type Op uint8
-
-// The kinds of events.
-const (
-	Create Op = iota + 1
-	Mkdir
-	Link
-	Rename
-	Remove // of a file or a folder
-	Write
-	Truncate
-	Allocate // room, and where it says so a larger size
-	Punch
-	SyncFile
-	SyncDir
+	"postroom/tests/passthrough"
 )
-
-var opNames = map[Op]string{
-	Create: "create", Mkdir: "mkdir", Link: "link", Rename: "rename", Remove: "remove", Write: "write",
-	Truncate: "truncate", Allocate: "allocate", Punch: "punch", SyncFile: "sync", SyncDir: "syncdir",
-}
-
-func (o Op) String() string { return opNames[o] }
 
 // Event is one change that the kernel passed on, or a sync. Paths are relative to the recorded folder, as they were
 // then.
 type Event struct {
-	Op     Op
+	Op     passthrough.Op
 	File   uint64 // which file or folder, for ever; 0 in what changes names of what is there already
 	Path   string
 	To     string // Rename, Link: the new name
@@ -43,11 +22,11 @@ type Event struct {
 
 func (e Event) String() string {
 	switch e.Op {
-	case Write, Punch, Allocate:
+	case passthrough.Write, passthrough.Punch, passthrough.Allocate:
 		return fmt.Sprintf("%v %s at %d, %d octets", e.Op, e.Path, e.Offset, e.Length)
-	case Truncate:
+	case passthrough.Truncate:
 		return fmt.Sprintf("%v %s to %d", e.Op, e.Path, e.Length)
-	case Rename, Link:
+	case passthrough.Rename, passthrough.Link:
 		return fmt.Sprintf("%v %s %s", e.Op, e.Path, e.To)
 	}
 	return fmt.Sprintf("%v %s", e.Op, e.Path)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"postroom/tests/passthrough"
 )
 
 // mutations are the store with a sync taken out, or with an index that is believed after a cut.
@@ -29,20 +31,20 @@ var mutations = []struct {
 	{name: "folder of the store, at a checkpoint's end", ignore: folderAfter("store", "rename checkpoint-")},
 	{name: "folder of the store, at its first start", ignore: folderAfter("store", "rename index.state")},
 	{name: "folder above the store", ignore: folderAfter(".", "mkdir store")},
-	{name: "folder above the machine key", ignore: func(e Event) bool { return e.Op == SyncDir && e.Path == "." }},
+	{name: "folder above the machine key", ignore: func(e Event) bool { return e.Op == passthrough.SyncDir && e.Path == "." }},
 	{name: "trusted index", trusted: true},
 }
 
 func syncOf(pattern string) func(Event) bool {
 	return func(e Event) bool {
 		matches, err := path.Match(pattern, e.Path)
-		return e.Op == SyncFile && matches && err == nil
+		return e.Op == passthrough.SyncFile && matches && err == nil
 	}
 }
 
 func folderAfter(folder, change string) func(Event) bool {
 	return func(e Event) bool {
-		return e.Op == SyncDir && e.Path == folder && strings.HasPrefix(e.After, change)
+		return e.Op == passthrough.SyncDir && e.Path == folder && strings.HasPrefix(e.After, change)
 	}
 }
 

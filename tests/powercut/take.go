@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"postroom/tests/passthrough"
 )
 
 // Take is a store's life as it was recorded: through crashes, clean stops and cuts of the power.
@@ -59,7 +61,7 @@ func atEvent(n int) func(*rand.Rand) func(int, Event) bool {
 func betweenWriteAndSync(random *rand.Rand) func(int, Event) bool {
 	limit := 100 + random.IntN(300)
 	return func(n int, e Event) bool {
-		return n >= limit && e.Op == SyncFile && strings.HasPrefix(e.Path, "store/notes/")
+		return n >= limit && e.Op == passthrough.SyncFile && strings.HasPrefix(e.Path, "store/notes/")
 	}
 }
 

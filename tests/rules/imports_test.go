@@ -14,7 +14,7 @@ import (
 const module = "postroom/"
 
 // shared are the packages that services share, each with a named home.
-var shared = []string{"services/wire", "services/mail", "services/settings", "services/contract"}
+var shared = []string{"services/wire", "services/mail", "services/settings", "services/contract", "services/process"}
 
 // mayImport says, by the folder of a package, which other folders of the project it may import. A folder's own
 // packages are always allowed.
@@ -29,6 +29,7 @@ var mayImport = []struct {
 	{"services/mail", shared},
 	{"services/settings", shared},
 	{"services/contract", shared},
+	{"services/process", nil},
 	{"services/store", shared},
 	{"services/pop3", shared},
 	{"services/fetcher", shared},

@@ -18,9 +18,10 @@ const catchUp = 10 * time.Minute
 // entry is one account. Guarded by the scheduler's mu.
 type entry struct {
 	account *contract.FetchAccount // as the store last said
+	polled  time.Time              // its LastPoll, by the clock that never jumps
+	fetched time.Time              // its LastFetch, the same
 	host    *host
 
-	seen     time.Time // first, by this process
 	running  bool
 	began    time.Time     // of the last fetch by this process
 	ended    time.Time     // of the last fetch by this process
@@ -48,16 +49,12 @@ type entry struct {
 //     ends it.
 //   - What a fetch had to leave, for the limits of one session, is due at once, behind all that are due already.
 //   - Nothing is due within the provider's minimum interval, that of the settings and that of its own words.
-func (e *entry) plan(s *settings.Settings, interval time.Duration, now time.Time) (due time.Time, scheduled, ok bool) {
+func (e *entry) plan(s *settings.Settings, interval time.Duration) (due time.Time, scheduled, ok bool) {
 	a := e.account
 	if a.Removed || a.Paused || a.Refused || e.refused || e.gone {
 		return time.Time{}, false, false
 	}
-	last := latest(e.began, moment(a.LastFetch))
-	if last.After(now) {
-		last = e.seen // by a clock that was wrong
-	}
-	poll := moment(a.LastPoll)
+	last := latest(e.began, e.fetched)
 	var earliest time.Time
 	if !last.IsZero() {
 		earliest = last.Add(max(interval, e.interval))
@@ -73,14 +70,14 @@ func (e *entry) plan(s *settings.Settings, interval time.Duration, now time.Time
 	case failed:
 		due = e.ended.Add(max(e.stretch(backoff(s, e.failures)), e.pause))
 	case a.Wanted:
-		return latest(earliest, poll), false, true
+		return latest(earliest, e.polled), false, true
 	case s.Fetch.Schedule == 0:
 		return time.Time{}, false, false
 	case !last.IsZero():
 		due = last.Add(e.stretch(s.Fetch.Schedule))
 	}
 	due = latest(due, earliest)
-	return due, !a.Wanted, a.Wanted || !poll.IsZero() && due.Before(poll.Add(s.Fetch.IdleAfter))
+	return due, !a.Wanted, a.Wanted || !e.polled.IsZero() && due.Before(e.polled.Add(s.Fetch.IdleAfter))
 }
 
 // late gives the time for a fetch that nobody waits for and that should have been long ago: so that all the accounts
@@ -107,12 +104,25 @@ func backoff(s *settings.Settings, failures int) time.Duration {
 	return min(d, s.Fetch.RetryLongest)
 }
 
-// moment gives a time of the contract; none is the zero time.
-func moment(t *timestamppb.Timestamp) time.Time {
-	if t == nil || t.Seconds == 0 && t.Nanos == 0 {
+// take takes what the store says of the account.
+func (e *entry) take(a *contract.FetchAccount, now time.Time) {
+	keep := func(at *time.Time, said, before *timestamppb.Timestamp) {
+		if said.GetSeconds() != before.GetSeconds() || said.GetNanos() != before.GetNanos() {
+			*at = moment(said, now)
+		}
+	}
+	keep(&e.polled, a.LastPoll, e.account.GetLastPoll())
+	keep(&e.fetched, a.LastFetch, e.account.GetLastFetch())
+	e.account = a
+}
+
+// moment gives a time of the contract by the clock that never jumps; none is the zero time. One in the future, by a clock
+// that was wrong, is now.
+func moment(t *timestamppb.Timestamp, now time.Time) time.Time {
+	if t.GetSeconds() == 0 && t.GetNanos() == 0 {
 		return time.Time{}
 	}
-	return t.AsTime()
+	return now.Add(min(0, t.AsTime().Sub(now)))
 }
 
 func latest(a, b time.Time) time.Time {

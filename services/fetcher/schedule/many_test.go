@@ -309,7 +309,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// BenchmarkPlanAll plans 10,000 accounts anew, as each minute does.
+// BenchmarkPlanAll plans 10,000 accounts anew, as new settings do.
 func BenchmarkPlanAll(b *testing.B) {
 	s := settings.Default()
 	now := time.Now()

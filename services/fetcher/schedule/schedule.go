@@ -12,7 +12,7 @@ import (
 	"postroom/services/settings"
 )
 
-// longest is how long the main loop waits at most: then all is planned anew, since the clock may have jumped.
+// longest is how long the main loop waits at most.
 const longest = time.Minute
 
 // Outcome is what a fetch came to, as far as it matters for the next one.
@@ -71,18 +71,19 @@ func (s *Scheduler) Apply(settings *settings.Settings) {
 func (s *Scheduler) Update(accounts []*contract.FetchAccount) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
 	for _, a := range accounts {
 		e := s.accounts[string(a.Id)]
 		if e == nil {
 			if a.Removed {
 				continue
 			}
-			e = &entry{index: -1, host: s.host(a.Host), seen: time.Now(), jitter: s.jitter()}
+			e = &entry{index: -1, host: s.host(a.Host), jitter: s.jitter()}
 			e.host.accounts++
 			s.accounts[string(a.Id)] = e
 		}
 		lifted := e.refused || e.account.GetRefused()
-		e.account = a
+		e.take(a, now)
 		if !e.running {
 			e.lift(lifted)
 		}
@@ -96,15 +97,8 @@ func (s *Scheduler) Update(accounts []*contract.FetchAccount) {
 func (s *Scheduler) Run(ctx context.Context, every time.Duration, tick func()) {
 	var fetches sync.WaitGroup
 	defer fetches.Wait()
-	planned := time.Now()
 	for ctx.Err() == nil {
 		tick()
-		if time.Since(planned) >= longest {
-			planned = time.Now()
-			s.mu.Lock()
-			s.planAll()
-			s.mu.Unlock()
-		}
 		wait := min(every, longest)
 		for {
 			e, next := s.next()
@@ -177,9 +171,9 @@ func (s *Scheduler) settle(e *entry, o Outcome) time.Time {
 	e.refused, e.gone = o.Refused, o.Gone
 	after := *e
 	after.account = &contract.FetchAccount{ // what the store will say, unless something happens meanwhile
-		Paused: e.account.Paused, Removed: e.account.Removed, LastPoll: e.account.LastPoll, LastFetch: e.account.LastFetch,
+		Paused: e.account.Paused, Removed: e.account.Removed,
 	}
-	due, _, ok := after.plan(s.settings, e.host.interval, time.Now())
+	due, _, ok := after.plan(s.settings, e.host.interval)
 	if !ok {
 		return time.Time{}
 	}
@@ -201,7 +195,7 @@ func (s *Scheduler) plan(e *entry) {
 		return
 	}
 	now := time.Now()
-	due, scheduled, ok := e.plan(s.settings, e.host.interval, now)
+	due, scheduled, ok := e.plan(s.settings, e.host.interval)
 	switch {
 	case e.index >= 0 && due.Equal(e.planned):
 		due = e.due // it keeps its place in the line

@@ -322,6 +322,27 @@ func TestScheduler(t *testing.T) {
 			},
 			until: 6 * m, want: []time.Duration{5 * m},
 		},
+		{
+			name: "a poll in the future, by a clock that was wrong, is waited for no longer",
+			play: func(f *fake) {
+				f.change("a", func(a *contract.FetchAccount) {
+					a.LastPoll, a.Wanted = timestamppb.New(time.Now().Add(1000*time.Hour)), true
+				})
+			},
+			until: 6 * m, want: []time.Duration{0, 5 * m},
+		},
+		{
+			name: "a poll in the future keeps the schedule going no longer than one of now",
+			settings: func(s *settings.Settings) {
+				s.Fetch.IdleAfter = 12 * m
+			},
+			play: func(f *fake) {
+				f.change("a", func(a *contract.FetchAccount) {
+					a.LastPoll, a.LastFetch = timestamppb.New(time.Now().Add(1000*time.Hour)), timestamppb.Now()
+				})
+			},
+			until: 59 * m, want: []time.Duration{5 * m, 10 * m},
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -421,14 +442,40 @@ func TestJitter(t *testing.T) {
 		want   time.Duration
 	}{{0, 270 * time.Second}, {0.5, 300 * time.Second}, {1, 330 * time.Second}} {
 		a := &contract.FetchAccount{Host: "pop.example.org", LastPoll: timestamppb.New(now), LastFetch: timestamppb.New(now)}
-		e := &entry{account: a, jitter: c.jitter}
-		due, _, ok := e.plan(s, time.Minute, now)
-		if got := due.Sub(now.Round(0)); !ok || got != c.want {
+		e := &entry{jitter: c.jitter}
+		e.take(a, now)
+		due, _, ok := e.plan(s, time.Minute)
+		if got := due.Sub(now); !ok || got != c.want {
 			t.Errorf("jitter %v: due after %v, want %v", c.jitter, got, c.want)
 		}
 		a.Wanted = true
-		if due, _, ok = e.plan(s, time.Minute, now); !ok || due.Sub(now.Round(0)) != time.Minute {
-			t.Errorf("jitter %v: a poll is due after %v, want 1m", c.jitter, due.Sub(now.Round(0)))
+		if due, _, ok = e.plan(s, time.Minute); !ok || due.Sub(now) != time.Minute {
+			t.Errorf("jitter %v: a poll is due after %v, want 1m", c.jitter, due.Sub(now))
+		}
+	}
+}
+
+// TestOneClock: what the store says by the time of day is kept by the clock that never jumps, as all else is that it's
+// compared with. So a clock that is set, by a year either way, puts no account behind all others.
+func TestOneClock(t *testing.T) {
+	t.Parallel()
+	s := base()
+	s.Fetch.IdleAfter = 1000 * time.Hour
+	scheduler := New(nil, nil)
+	scheduler.Apply(s)
+	for name, a := range map[string]*contract.FetchAccount{
+		"polled":          {LastPoll: timestamppb.New(time.Now().Add(-time.Hour)), Wanted: true},
+		"fetched":         {LastPoll: timestamppb.Now(), LastFetch: timestamppb.New(time.Now().Add(-2 * time.Minute))},
+		"in the future":   {LastPoll: timestamppb.New(time.Now().Add(9000 * time.Hour)), Wanted: true},
+		"fetched in 1970": {LastPoll: timestamppb.Now(), LastFetch: timestamppb.New(time.Unix(3600, 0))},
+	} {
+		a.Id, a.Host = []byte(name), "pop.example.org"
+		scheduler.Update([]*contract.FetchAccount{a})
+		e := scheduler.accounts[name]
+		if e.index < 0 {
+			t.Errorf("%s: not in the line", name)
+		} else if e.due == e.due.Round(0) { // which takes the reading of that clock off
+			t.Errorf("%s: due at %v, by the time of day alone", name, e.due)
 		}
 	}
 }

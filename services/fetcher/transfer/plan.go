@@ -11,7 +11,6 @@ import (
 
 // plan is what a session has to do.
 type plan struct {
-	accepted []known          // to be deleted on the owner's word
 	check    []known          // TOP n 0 may show that it's what is stored
 	nameless []provider.Entry // the same, but the name doesn't say which row's
 	large    []provider.Entry // over the limit, and perhaps without a notice yet
@@ -29,7 +28,6 @@ type place int
 
 const (
 	leaveAlone place = iota
-	deleteAccepted
 	lookAt
 	retrieve
 )
@@ -64,15 +62,11 @@ func (s *session) compare() []*contract.LedgerMark {
 		twin := slices.ContainsFunc(rows, func(r *row) bool { return twins[r.key] })
 		if e.Unique && e.Sized && len(rows) == 1 && rows[0].size == e.Size && !twin {
 			r := rows[0]
-			where := s.place(e, r)
-			switch where {
-			case deleteAccepted:
-				s.plan.accepted = append(s.plan.accepted, known{e, r})
+			switch s.place(e, r) {
 			case lookAt:
 				s.plan.check = append(s.plan.check, known{e, r})
 				continue
-			}
-			if where != retrieve {
+			case leaveAlone:
 				marks = append(marks, s.leave(e, r)...)
 				continue
 			}
@@ -111,9 +105,7 @@ func (s *session) place(e provider.Entry, r *row) place {
 			return retrieve // the limit is higher now
 		}
 		return leaveAlone
-	case r.left() && r.accepted && s.due(r.first):
-		return deleteAccepted
-	case r.left():
+	case r.left() && !r.accepted:
 		return leaveAlone
 	case r.heldForSize() && s.rests(r):
 		return leaveAlone

@@ -112,10 +112,6 @@ func (s *session) deletable(key digest, group []*seen) bool {
 
 // doomed gives the mails to be deleted, in the listing's order.
 func (s *session) doomed() []doomed {
-	words := map[int]uint64{}
-	for _, k := range s.plan.accepted {
-		words[k.entry.Number] = k.row.id
-	}
 	s.mixed = s.doubled()
 	verdict := map[digest]bool{}
 	for key, group := range s.groups {
@@ -124,9 +120,7 @@ func (s *session) doomed() []doomed {
 	var list []doomed
 	for _, e := range s.listing.Mails {
 		m := s.at[e.Number]
-		switch row, accepted := words[e.Number]; {
-		case accepted:
-			list = append(list, doomed{number: e.Number, row: row})
+		switch {
 		case m == nil || !verdict[m.key]:
 		case m.known != nil && s.due(m.known.first):
 			list = append(list, doomed{e.Number, m.known.id, m.known.acked()})

@@ -65,12 +65,18 @@ func (s *session) settle(ctx context.Context, e provider.Entry, c *content) erro
 		return s.put(ctx, m, r, false)
 	case r.heldForSize(), r.large():
 		return s.put(ctx, m, r, !whole)
-	case r.left() && m.fresh && m.fits:
+	case r.left() && m.fresh && (m.fits || s.acceptable(e, c, r)):
 		return s.put(ctx, m, r, false)
 	default:
 		m.known, m.stays = r, m.fresh || r.left() && !r.accepted
 	}
 	return s.keep(ctx, m)
+}
+
+// acceptable tells whether what came now is let through as it is, and its copy may go: the owner said so of the mail with
+// this UIDL, and asking again would bring yet another version.
+func (s *session) acceptable(e provider.Entry, c *content, r *row) bool {
+	return r.accepted && s.listed(r) == e.Number && c.octets > 0
 }
 
 // keep notes a mail of which nothing is put.

@@ -130,11 +130,8 @@ func (db *DB) commit(b *batch) {
 	}
 }
 
-// run plans one call within the batch. Its large bodies are counted whatever it says: they are segments.
+// run plans one call within the batch.
 func (t *Txn) run(c *Call, locations []segment.Location) error {
-	shared := len(locations)
-	locations = append(locations, c.Large...)
-	t.added(c.Large)
 	m := t.mark()
 	err := c.Plan(t, locations)
 	if err == nil {
@@ -144,17 +141,11 @@ func (t *Txn) run(c *Call, locations []segment.Location) error {
 		return nil
 	}
 	t.reset(m)
-	for _, l := range locations[:shared] {
+	for _, l := range locations {
 		t.Drop(BodyOf(l))
-	}
-	for _, l := range c.Large {
-		t.forget(l)
 	}
 	return err
 }
-
-// forget takes back the count of a large body whose put failed: its upload may be put again.
-func (t *Txn) forget(l segment.Location) { t.Delete(Segments, SegmentKey(l.Segment)) }
 
 // appendBodies gives the locations of all bodies of the batch, in its order.
 func (db *DB) appendBodies(batch []*Call) ([]segment.Location, error) {

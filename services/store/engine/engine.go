@@ -60,7 +60,8 @@ type DB struct {
 	changed   changes
 	copying   chan struct{}
 
-	// Damage is what recovery found lost, in words; set once.
+	// Damage is what recovery, of this start or of one before, found lost, and whose bodies are to be rescued, in words: see
+	// Txn.Rescued. Read it at the start alone.
 	Damage []string
 	// Repaired is what recovery found damaged and made again without a loss, in words; set once.
 	Repaired []string
@@ -69,9 +70,8 @@ type DB struct {
 // Call is what a commit is asked for: to append bodies and to make the row changes that Plan asks for.
 type Call struct {
 	Bodies []segment.Body
-	Large  []segment.Location // which uploads have made
-	// Plan gets the bodies' locations, then Large. It may run within a batch of other calls; its error takes its own
-	// changes back. What it leaves unnamed it drops.
+	// Plan gets the bodies' locations. It may run within a batch of other calls; its error takes its own changes back. What
+	// it leaves unnamed it drops.
 	Plan func(*Txn, []segment.Location) error
 
 	err error

@@ -219,8 +219,8 @@ func (db *DB) replay() error {
 	if err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
-	for _, d := range damage {
-		db.Damage = append(db.Damage, d.String())
+	if db.Damage, err = oweRescue(tx, damage); err != nil {
+		return errors.Join(err, tx.Rollback())
 	}
 	db.sequence = last
 	if err := putSequence(tx, last); err != nil {
@@ -257,7 +257,8 @@ func (db *DB) openRest() (err error) {
 	return err
 }
 
-// rebuild makes the index again while the committer holds everyone.
+// rebuild makes the index again while the committer holds everyone. Where notes turn out to be damaged, rows that were seen
+// are missing: that index is for the next start, which rescues, and nobody sees it before.
 func (db *DB) rebuild() error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -266,7 +267,13 @@ func (db *DB) rebuild() error {
 		return errors.Join(err, closed)
 	}
 	db.notes.Retire() // the next note begins a file behind what is replayed here
-	return db.openIndex()
+	if err := db.openIndex(); err != nil {
+		return err
+	}
+	if len(db.Damage) > 0 {
+		return errors.Join(errDamage, db.index.Close())
+	}
+	return nil
 }
 
 // restore puts the newest checkpoint that is whole in the index's place, and removes those that aren't; none: an empty

@@ -192,6 +192,19 @@ func (t *Txn) added(locations []segment.Location) {
 	}
 }
 
+// Count counts a body that stood in a segment before this commit: the next start cuts off what isn't counted.
+func (t *Txn) Count(l segment.Location) { t.added([]segment.Location{l}) }
+
+// Adopt counts the body that an upload has made, a segment of its own. False: a commit before this one has done so, and the
+// body is what that one made of it.
+func (t *Txn) Adopt(l segment.Location) bool {
+	if t.Get(Segments, SegmentKey(l.Segment)) != nil {
+		return false
+	}
+	t.Count(l)
+	return true
+}
+
 // Drop says that no row needs the body any more: it is punched out a day later. The row that named it goes
 // in the same commit.
 func (t *Txn) Drop(b *rows.Body) {

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"postroom/services/contract"
+)
+
+// What can't be read is held, and goes on once it can.
+func TestDamageThatPasses(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	account := b.enrolled("me@gmx.de@pop3.gmx.de")
+	b.put(account, mailOf(1), mailOf(2))
+	b.validate()
+	bad := b.mailbox(account)[0]
+	report := func() {
+		t.Helper()
+		q := &contract.ReportDamageRequest{Account: account, Id: bad.Id, Text: "input/output error"}
+		if _, err := (pop3{b.Store}).ReportDamage(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip := func() {
+		t.Helper()
+		f, err := os.OpenFile(filepath.Join(b.cfg.Dir, "bodies", fmt.Sprintf("%08d.seg", bad.Body.Segment)), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		octet := make([]byte, 1)
+		if _, err := f.ReadAt(octet, int64(bad.Body.Offset)); err != nil {
+			t.Fatal(err)
+		}
+		octet[0] ^= 1
+		if _, err := f.WriteAt(octet, int64(bad.Body.Offset)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(what string, mails int, held bool) {
+		t.Helper()
+		if got := len(b.mailbox(account)); got != mails {
+			t.Errorf("%s: %d mails are served, want %d", what, got, mails)
+		}
+		if got := b.condition(contract.ConditionDamage) != nil; got != held {
+			t.Errorf("%s: a condition: got %t, want %t", what, got, held)
+		}
+	}
+	heal := func() {
+		t.Helper()
+		if err := b.heal(t.Context(), <-b.damage.messages); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	report()
+	want("reported, and whole", 2, false)
+	flip()
+	report()
+	want("damaged", 1, true) // and its opening wants the held one looked at
+	heal()
+	want("looked at, damaged still", 1, true)
+	flip()
+	heal()
+	want("whole again", 2, false)
+	if got := b.octets(bad.Body); string(got) != string(mailOf(1).Body) {
+		t.Errorf("got %q", got)
+	}
+}
