@@ -53,6 +53,8 @@ type Store struct {
 	uploads  uploads
 	room     room
 
+	hashing sync.Mutex // one password at a time: see hashMemory
+
 	reportMu sync.Mutex // guards what the supervisor reported last
 	report   *contract.ReportServicesRequest
 }
@@ -87,6 +89,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	if err := s.rescue(ctx); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	if err := s.settleUsers(ctx); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil
