@@ -103,7 +103,7 @@ func (s *Store) settleLicences(t *engine.Txn) error {
 	}
 	if count > licences {
 		return s.setCondition(t, contract.ConditionLicences, "", fmt.Sprintf(
-			"%d users have a licence, and there are %d (setting users.licences): none is taken away by itself; `postroom licence withdraw` does", count, licences))
+			"%s, and the setting users.licences gives %d: none is taken away by itself; `postroom licence withdraw` takes one", counted(count, "user")+" with a licence", licences))
 	}
 	s.clearCondition(t, contract.ConditionLicences, "")
 	for count < licences {

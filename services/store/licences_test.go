@@ -98,7 +98,7 @@ func TestLicences(t *testing.T) {
 
 	b.licences(3)
 	b.want("u2 u4 u6 u7 u8 u9", "")
-	if c := b.condition(contract.ConditionLicences); c == nil || !strings.Contains(c.Text, "6 users have a licence, and there are 3") {
+	if c := b.condition(contract.ConditionLicences); c == nil || !strings.Contains(c.Text, "6 users with a licence, and the setting users.licences gives 3") {
 		t.Errorf("three too many: %v", c)
 	}
 	b.enrol(3)
@@ -108,7 +108,7 @@ func TestLicences(t *testing.T) {
 		}
 	}
 	b.want("u6 u7 u8 u9", "u3")
-	if c := b.condition(contract.ConditionLicences); c == nil || !strings.Contains(c.Text, "4 users have a licence, and there are 3") {
+	if c := b.condition(contract.ConditionLicences); c == nil || !strings.Contains(c.Text, "4 users with a licence, and the setting users.licences gives 3") {
 		t.Errorf("one too many: %v", c)
 	}
 	b.remove(6)

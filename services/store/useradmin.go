@@ -106,8 +106,8 @@ func (a admin) SetUserPassword(ctx context.Context, q *contract.AddUserRequest) 
 func (a admin) RemoveUser(ctx context.Context, q *contract.UserRequest) (*contract.UserResponse, error) {
 	return a.changeUser(ctx, q.Name, "user removed", func(t *engine.Txn, u *rows.User) error {
 		if len(u.Accounts) > 0 {
-			return fmt.Errorf("%w: user %q has %d accounts; `postroom account remove` removes them, `postroom user move` gives them to another user",
-				contract.ErrConflict, u.Name, len(u.Accounts))
+			return fmt.Errorf("%w: user %q has %s; `postroom account remove` removes an account, `postroom user move` gives it to another user",
+				contract.ErrConflict, u.Name, counted(len(u.Accounts), "account"))
 		}
 		return a.forgetUser(t, u)
 	})
@@ -178,4 +178,12 @@ func userInfo(r *engine.Reader, u *rows.User) (*contract.UserInfo, error) {
 		info.Accounts = append(info.Accounts, nameOf(acc.Account).String())
 	}
 	return info, nil
+}
+
+// counted is a number of things, in words for a person.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

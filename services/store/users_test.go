@@ -138,7 +138,7 @@ func TestLocalUsers(t *testing.T) {
 	mustRefuse(t, "an account's user", err, contract.ErrConflict, "change that at the provider")
 	mustRefuse(t, "an account's user", add("me+gmx.de", secret), contract.ErrConflict, `there is a user "me+gmx.de" already`)
 	_, err = a.RemoveUser(ctx, &contract.UserRequest{Name: "me+gmx.de"})
-	mustRefuse(t, "an account's user", err, contract.ErrConflict, "has 1 accounts")
+	mustRefuse(t, "an account's user", err, contract.ErrConflict, "has 1 account;")
 
 	b.enrolled("anna berg@pop.one.example") // never joins her
 	if u := b.user("anna berg+pop.one.example"); u == nil || len(u.Accounts) != 1 {
