@@ -38,6 +38,16 @@ var methods = map[string]method{
 	"ApplySettings":    changes(contract.AdminService.ApplySettings),
 	"Check":            reads(contract.AdminService.Check),
 	"GetFingerprint":   reads(contract.AdminService.GetFingerprint),
+	"ListUsers":        reads(contract.AdminService.ListUsers),
+	"ShowUser":         reads(contract.AdminService.ShowUser),
+	"AddUser":          changes(contract.AdminService.AddUser),
+	"SetUserPassword":  changes(contract.AdminService.SetUserPassword),
+	"RemoveUser":       changes(contract.AdminService.RemoveUser),
+	"MoveAccount":      changes(contract.AdminService.MoveAccount),
+	"ListAddresses":    reads(contract.AdminService.ListAddresses),
+	"AssignAddress":    changes(contract.AdminService.AssignAddress),
+	"RemoveAddress":    changes(contract.AdminService.RemoveAddress),
+	"SetLicence":       changes(contract.AdminService.SetLicence),
 }
 
 // message is a pointer to a generated type.

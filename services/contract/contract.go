@@ -24,6 +24,7 @@ const (
 	ConditionService      = "service"       // a service that doesn't stay up; subject: its name
 	ConditionTooLarge     = "too-large"     // a mail over the limit stays at the provider; subject: account
 	ConditionStore        = "store"         // the store can't be opened, and nothing is served
+	ConditionLicences     = "licences"      // more users have one than the settings allow
 	ConditionIncomplete   = "incomplete"    // mail was let through as incomplete, and stays at the provider; subject: account
 )
 
@@ -37,3 +38,9 @@ const (
 
 // VerdictDeliver is the verdict that moves a message to the Out Queue as it is.
 const VerdictDeliver = "deliver"
+
+// Profiles, as addresses have them.
+const (
+	ProfileDefault = "Default"
+	ProfileBuiltIn = "Built-in" // holds for a user without a licence, whatever its addresses say
+)

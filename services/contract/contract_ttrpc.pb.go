@@ -1032,6 +1032,16 @@ type AdminService interface {
 	ApplySettings(context.Context, *ApplySettingsRequest) (*ApplySettingsResponse, error)
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
 	GetFingerprint(context.Context, *GetFingerprintRequest) (*GetFingerprintResponse, error)
+	ListUsers(context.Context, *ListUsersRequest) (*ListUsersResponse, error)
+	ShowUser(context.Context, *UserRequest) (*ShowUserResponse, error)
+	AddUser(context.Context, *AddUserRequest) (*UserResponse, error)
+	SetUserPassword(context.Context, *AddUserRequest) (*UserResponse, error)
+	RemoveUser(context.Context, *UserRequest) (*UserResponse, error)
+	MoveAccount(context.Context, *MoveAccountRequest) (*UserResponse, error)
+	ListAddresses(context.Context, *ListAddressesRequest) (*ListAddressesResponse, error)
+	AssignAddress(context.Context, *AssignAddressRequest) (*UserResponse, error)
+	RemoveAddress(context.Context, *AddressRequest) (*UserResponse, error)
+	SetLicence(context.Context, *SetLicenceRequest) (*UserResponse, error)
 }
 
 func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
@@ -1148,6 +1158,76 @@ func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
 					return nil, err
 				}
 				return svc.GetFingerprint(ctx, &req)
+			},
+			"ListUsers": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListUsersRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListUsers(ctx, &req)
+			},
+			"ShowUser": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req UserRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ShowUser(ctx, &req)
+			},
+			"AddUser": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AddUserRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.AddUser(ctx, &req)
+			},
+			"SetUserPassword": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AddUserRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.SetUserPassword(ctx, &req)
+			},
+			"RemoveUser": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req UserRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.RemoveUser(ctx, &req)
+			},
+			"MoveAccount": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req MoveAccountRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.MoveAccount(ctx, &req)
+			},
+			"ListAddresses": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListAddressesRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListAddresses(ctx, &req)
+			},
+			"AssignAddress": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AssignAddressRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.AssignAddress(ctx, &req)
+			},
+			"RemoveAddress": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req AddressRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.RemoveAddress(ctx, &req)
+			},
+			"SetLicence": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req SetLicenceRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.SetLicence(ctx, &req)
 			},
 		},
 	})
@@ -1286,6 +1366,86 @@ func (c *adminClient) Check(ctx context.Context, req *CheckRequest) (*CheckRespo
 func (c *adminClient) GetFingerprint(ctx context.Context, req *GetFingerprintRequest) (*GetFingerprintResponse, error) {
 	var resp GetFingerprintResponse
 	if err := c.client.Call(ctx, "postroom.v1.Admin", "GetFingerprint", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListUsers(ctx context.Context, req *ListUsersRequest) (*ListUsersResponse, error) {
+	var resp ListUsersResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListUsers", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ShowUser(ctx context.Context, req *UserRequest) (*ShowUserResponse, error) {
+	var resp ShowUserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ShowUser", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) AddUser(ctx context.Context, req *AddUserRequest) (*UserResponse, error) {
+	var resp UserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "AddUser", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) SetUserPassword(ctx context.Context, req *AddUserRequest) (*UserResponse, error) {
+	var resp UserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "SetUserPassword", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) RemoveUser(ctx context.Context, req *UserRequest) (*UserResponse, error) {
+	var resp UserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "RemoveUser", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) MoveAccount(ctx context.Context, req *MoveAccountRequest) (*UserResponse, error) {
+	var resp UserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "MoveAccount", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListAddresses(ctx context.Context, req *ListAddressesRequest) (*ListAddressesResponse, error) {
+	var resp ListAddressesResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListAddresses", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) AssignAddress(ctx context.Context, req *AssignAddressRequest) (*UserResponse, error) {
+	var resp UserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "AssignAddress", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) RemoveAddress(ctx context.Context, req *AddressRequest) (*UserResponse, error) {
+	var resp UserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "RemoveAddress", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) SetLicence(ctx context.Context, req *SetLicenceRequest) (*UserResponse, error) {
+	var resp UserResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "SetLicence", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strings"
 
 	"postroom/services/contract"
 	"postroom/services/mail"
@@ -71,7 +70,7 @@ func (s *Store) enrol(t *engine.Txn, n mail.Name, password string) (*account, er
 	a := &account{Account: &rows.Account{Login: n.Login, Host: n.Host, Port: uint32(n.Port), Created: t.Now().UnixNano()}}
 	rand.Read(a.id[:])
 	s.setPassword(a, password)
-	user, err := newUser(t, n, a.id, s.settings.Load().Users.PseudoDomain, s.settings.Load().Users.Licences)
+	user, err := s.newUser(t, n, a.id)
 	if err != nil {
 		return nil, err
 	}
@@ -82,39 +81,11 @@ func (s *Store) enrol(t *engine.Txn, n mail.Name, password string) (*account, er
 	return a, nil
 }
 
-// userKey is the key of a user's name or of an address: both are one whatever the case of their letters.
-func userKey(name string) []byte { return []byte(strings.ToLower(name)) }
-
 // setPassword keeps what the provider last accepted.
 func (s *Store) setPassword(a *account, password string) {
 	a.SealedPassword = s.secrets.seal(password, a.id[:])
 	a.PasswordMac = s.secrets.check(password, a.id[:])
 	a.Refused = false
-}
-
-// newUser makes the user of a new account: an account never joins an existing user by its name. A licence is
-// assigned while any is free.
-func newUser(t *engine.Txn, n mail.Name, id accountID, pseudoDomain string, licences int) (string, error) {
-	for name := range n.UserNames() {
-		key := userKey(name)
-		if t.Get(engine.Users, key) != nil {
-			continue
-		}
-		address := name + "@" + pseudoDomain
-		if t.Get(engine.Addresses, userKey(address)) != nil {
-			continue
-		}
-		licensed, err := takeLicence(t, licences)
-		if err != nil {
-			return "", err
-		}
-		t.Save(engine.Users, key, &rows.User{
-			Name: name, Accounts: [][]byte{id[:]}, Addresses: []string{address}, Licensed: licensed,
-		})
-		t.Put(engine.Addresses, userKey(address), key)
-		return name, nil
-	}
-	panic("mail.Name.UserNames ended")
 }
 
 // remove forgets an account, its user where it was the only one, and every row of it. Its bodies are dropped.
@@ -150,28 +121,7 @@ func (s *Store) remove(t *engine.Txn, a *account) error {
 		s.fresh.forget(a.id)
 		s.accounts.changed(a.id, s)
 	})
-	return removeFromUser(t, a)
-}
-
-func removeFromUser(t *engine.Txn, a *account) error {
-	key := userKey(a.User)
-	var u rows.User
-	if found, err := t.Load(engine.Users, key, &u); err != nil || !found {
-		return err
-	}
-	u.Accounts = slices.DeleteFunc(u.Accounts, func(id []byte) bool { return accountID(id) == a.id })
-	if len(u.Accounts) > 0 {
-		t.Save(engine.Users, key, &u)
-		return nil
-	}
-	if err := giveLicenceBack(t, &u); err != nil {
-		return err
-	}
-	for _, address := range u.Addresses {
-		t.Delete(engine.Addresses, userKey(address))
-	}
-	t.Delete(engine.Users, key)
-	return nil
+	return s.leaveUser(t, a)
 }
 
 // messagesOf gives the ids of an account's messages in a queue.

@@ -78,14 +78,14 @@ func (a admin) ShowAccount(_ context.Context, q *contract.ShowAccountRequest) (*
 		if answer.Status, err = a.accountStatus(r, acc); err != nil {
 			return err
 		}
-		var u rows.User
-		if _, err := r.Load(engine.Users, userKey(acc.User), &u); err != nil {
+		u, err := loadUser(r, userKey(acc.User))
+		if err != nil {
 			return err
 		}
 		answer.Id = hex.EncodeToString(acc.id[:])
 		answer.Created, answer.LastPoll = timeOf(acc.Created), timeOf(acc.LastPoll)
 		answer.Retrieved, answer.OwnRetrieved = a.retention(acc).String(), acc.Retrieved != ""
-		answer.Addresses, answer.Licensed = u.Addresses, u.Licensed
+		answer.Addresses, answer.Licensed = u.GetAddresses(), u.GetLicensed()
 		if answer.Queues, err = queueStatus(r, acc.id[:]); err != nil {
 			return err
 		}

@@ -17,8 +17,9 @@ import (
 // checkOctets is how much one call of Check reads.
 const checkOctets = 64 << 20
 
-// Check compares records with their rows, queue by queue, and then the ledger with the queue of held mail. The cursor
-// is a queue's index, behind all of them the ledger's, and the key of the row that was checked last.
+// Check compares records with their rows, queue by queue, then the ledger with the queue of held mail, and users with accounts and
+// addresses. The cursor is a queue's index, behind all of them the ledger's and then the users', and the key of the row that was
+// checked last.
 func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.CheckResponse, error) {
 	at, after := 0, []byte(nil)
 	if len(q.Cursor) > 0 {
@@ -26,8 +27,14 @@ func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.Che
 	}
 	switch {
 	case at == len(queues):
-		return a.checkLedger(after)
-	case at > len(queues):
+		answer, err := a.checkLedger(after)
+		if err == nil && len(answer.Cursor) == 0 {
+			answer.Cursor = []byte{byte(at + 1)}
+		}
+		return answer, err
+	case at == len(queues)+1:
+		return a.checkUsers()
+	case at > len(queues)+1:
 		return nil, fmt.Errorf("%w: cursor", contract.ErrInvalid)
 	}
 	c := checker{store: a.Store, answer: &contract.CheckResponse{}}

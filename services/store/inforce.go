@@ -50,6 +50,9 @@ func (s *Store) applySettings(ctx context.Context, file string, text []byte, mor
 	}
 	err = s.db.Update(ctx, func(t *engine.Txn) error {
 		t.Put(engine.Meta, settingsKey, text)
+		if err := s.setLicences(t, parsed.Users.Licences); err != nil {
+			return err
+		}
 		if more != nil {
 			more(t)
 		}

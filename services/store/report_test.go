@@ -19,9 +19,13 @@ func (b *box) known(n int, text string) {
 	err := b.db.Update(b.t.Context(), func(t *engine.Txn) error {
 		for i := range n {
 			a := &account{id: accountID(fmt.Appendf(nil, "%016d", i)), Account: &rows.Account{
-				Login: fmt.Sprint("u", i), Host: "pop.example.org", User: fmt.Sprint("u", i), ProviderText: text,
+				Login: fmt.Sprint("u", i), Host: "pop.example.org", ProviderText: text,
 			}}
 			name := nameOf(a.Account)
+			var err error
+			if a.User, err = b.newUser(t, name, a.id); err != nil {
+				return err
+			}
 			t.Put(engine.AccountNames, identityKey(name), a.id[:])
 			t.Put(engine.AccountNames, foldedKey(name), a.id[:])
 			b.saveAccount(t, a)

@@ -99,6 +99,7 @@ func freeHeld(t *engine.Txn) error {
 
 // recount makes the queues' totals those of their rows: a lost note takes rows, and the totals of the next one hold.
 func recount(t *engine.Txn) error {
+	t.Delete(engine.Meta, licensedKey) // counted where it's wanted
 	var old [][]byte
 	for key := range t.Scan(engine.Totals, nil, nil) {
 		old = append(old, bytes.Clone(key))

@@ -54,6 +54,8 @@ type Store struct {
 	room     room
 	damage   damaged
 
+	hashing sync.Mutex // one password at a time: see hashMemory
+
 	reportMu sync.Mutex // guards what the supervisor reported last
 	report   *contract.ReportServicesRequest
 }
@@ -89,6 +91,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	if err := s.rescue(ctx); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	if err := s.settleUsers(ctx); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil

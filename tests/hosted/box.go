@@ -239,6 +239,12 @@ func (b *Box) UntilLogged(what string, wanted func(log string) bool) {
 // Command runs the postroom command on the box.
 func (b *Box) Command(args ...string) (stdout, stderr string, status int) {
 	b.t.Helper()
+	return b.CommandWith("", args...)
+}
+
+// CommandWith is Command with an input.
+func (b *Box) CommandWith(input string, args ...string) (stdout, stderr string, status int) {
+	b.t.Helper()
 	name, err := program()
 	if err != nil {
 		b.t.Fatal(err)
@@ -246,7 +252,7 @@ func (b *Box) Command(args ...string) (stdout, stderr string, status int) {
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(environment(), "POSTROOM_DATA="+b.Data())
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		b.t.Fatal(err)
 	}

@@ -29,6 +29,8 @@ const (
 	unallowed = mark + " unallowed" // comes for a provider that the rule refuses
 	plain     = mark + " plain"     // comes without TLS
 	stray     = mark + " stray"     // comes where no password belongs
+	local     = mark + " local"     // is a local user's
+	another   = mark + " another"   // replaces that
 )
 
 // No password is in a log, in a file of the data folder, or in what a command says; in the log not even at its
@@ -63,6 +65,12 @@ func TestNoPasswordIsWrittenInTheClear(t *testing.T) {
 	}
 
 	polls(t, box, &said, p)
+	for _, args := range [][]string{{local, "add", "anna"}, {another, "add", "anna"}, {another, "password", "anna"}, {another, "password", "nobody"}} {
+		out, errs, _ := box.CommandWith(args[0]+"\n", append([]string{"user"}, args[1:]...)...)
+		said.WriteString(out + errs)
+	}
+	command("user", "show", "anna")
+	command("user", "list", "--json")
 	ask()
 	for _, s := range box.Status().Accounts { // else nothing was searched
 		if s.State != "active" {

@@ -89,26 +89,6 @@ func (e *unreachable) Error() string {
 
 func (e *unreachable) Unwrap() error { return e.err }
 
-// completeAccounts completes the name of an account, for the shell.
-func completeAccounts(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	const patience = 2 * time.Second
-	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
-	defer cancel()
-	cmd.SetContext(ctx)
-	status, err := askStatus(cmd)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for _, a := range status.Accounts {
-		names = append(names, a.Account)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
 // rootCause is the last of a chain of errors, for messages that say the rest themselves.
 func rootCause(err error) error {
 	for {

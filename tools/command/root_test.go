@@ -81,6 +81,8 @@ func TestJSONEverywhere(t *testing.T) {
 	silent := map[string]bool{ // they change something, write files, or run
 		"postroom account pause": true, "postroom account resume": true, "postroom account fetch": true, "postroom account remove": true,
 		"postroom account accept": true, "postroom account export": true, "postroom account set": true, "postroom account restore": true, "postroom settings apply": true, "postroom serve": true, "postroom demo": true, "postroom pipe": true,
+		"postroom user add": true, "postroom user password": true, "postroom user remove": true, "postroom user move": true,
+		"postroom address assign": true, "postroom address remove": true, "postroom licence assign": true, "postroom licence withdraw": true,
 	}
 	walk(newRoot(""), func(cmd *cobra.Command) {
 		if cmd.HasSubCommands() || silent[cmd.CommandPath()] {
@@ -103,6 +105,15 @@ func TestCompletion(t *testing.T) {
 	b.enrol(t, "anna@pop3.example.org")
 	if out := postroom(t, b.data, "__complete", "account", "show", "").out; !strings.HasPrefix(out, "anna@pop3.example.org\n") {
 		t.Errorf("names of accounts: %q", out)
+	}
+	for _, test := range []struct{ typed, want string }{
+		{"user show", "anna\n"}, {"licence withdraw", "anna\n"}, {"address remove", "anna@pop3proxy.reddoxx\n"},
+		{"user move", "anna@pop3.example.org\n"}, {"user move anna@pop3.example.org", "anna\n"}, {"address assign a@b.example", "anna\n"},
+		{"user show anna", ":4\n"}, {"user add", ":4\n"},
+	} {
+		if out := postroom(t, b.data, append(append([]string{"__complete"}, strings.Fields(test.typed)...), "")...).out; !strings.HasPrefix(out, test.want) {
+			t.Errorf("%s: %q, want %q", test.typed, out, test.want)
+		}
 	}
 }
 

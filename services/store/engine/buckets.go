@@ -13,7 +13,7 @@ const (
 	Accounts     Bucket = 4  // id 16 → Account
 	AccountNames Bucket = 5  // identity of a compound name → id
 	Users        Bucket = 6  // name → User
-	Addresses    Bucket = 7  // address → user name
+	Addresses    Bucket = 7  // address → Address; by versions before the user's key
 	In           Bucket = 8  // message id 8 → Message
 	Out          Bucket = 9  // account 16 | message id 8 → Message
 	Retrieved    Bucket = 10 // account 16 | message id 8 → Message

@@ -205,10 +205,17 @@ func (x *Account) GetRetrieved() string {
 
 type User struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"` // with its letters as they are; the key has them folded
-	Accounts      [][]byte               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
-	Addresses     []string               `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`           // with its letters as they are; the key has them folded
+	Accounts      [][]byte               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`   // the first one first
+	Addresses     []string               `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"` // the first one first
 	Licensed      bool                   `protobuf:"varint,3,opt,name=licensed,proto3" json:"licensed,omitempty"`
+	Created       int64                  `protobuf:"varint,5,opt,name=created,proto3" json:"created,omitempty"`                               // 0: by a version that didn't keep it
+	Waiting       int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`                               // for a licence, since
+	Place         uint64                 `protobuf:"varint,7,opt,name=place,proto3" json:"place,omitempty"`                                   // among those who wait: of its row in Meta; 0: it doesn't wait
+	Withdrawn     bool                   `protobuf:"varint,8,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`                           // its licence, by the owner: it gets none by itself
+	Local         bool                   `protobuf:"varint,9,opt,name=local,proto3" json:"local,omitempty"`                                   // made by the owner
+	PasswordHash  string                 `protobuf:"bytes,10,opt,name=password_hash,json=passwordHash,proto3" json:"password_hash,omitempty"` // of a local user: Argon2id, in PHC's string form
+	OwnAddress    string                 `protobuf:"bytes,11,opt,name=own_address,json=ownAddress,proto3" json:"own_address,omitempty"`       // that it was made with
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -271,6 +278,108 @@ func (x *User) GetLicensed() bool {
 	return false
 }
 
+func (x *User) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *User) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *User) GetPlace() uint64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
+func (x *User) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
+func (x *User) GetLocal() bool {
+	if x != nil {
+		return x.Local
+	}
+	return false
+}
+
+func (x *User) GetPasswordHash() string {
+	if x != nil {
+		return x.PasswordHash
+	}
+	return ""
+}
+
+func (x *User) GetOwnAddress() string {
+	if x != nil {
+		return x.OwnAddress
+	}
+	return ""
+}
+
+// Address is whose an address is. Versions before wrote the user's key alone, which never begins as this does.
+type Address struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"` // its key
+	Profile       string                 `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Address) Reset() {
+	*x = Address{}
+	mi := &file_rows_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Address) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Address) ProtoMessage() {}
+
+func (x *Address) ProtoReflect() protoreflect.Message {
+	mi := &file_rows_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Address.ProtoReflect.Descriptor instead.
+func (*Address) Descriptor() ([]byte, []int) {
+	return file_rows_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Address) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Address) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
 type Body struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Segment       uint32                 `protobuf:"varint,1,opt,name=segment,proto3" json:"segment,omitempty"`
@@ -285,7 +394,7 @@ type Body struct {
 
 func (x *Body) Reset() {
 	*x = Body{}
-	mi := &file_rows_proto_msgTypes[2]
+	mi := &file_rows_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -297,7 +406,7 @@ func (x *Body) String() string {
 func (*Body) ProtoMessage() {}
 
 func (x *Body) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[2]
+	mi := &file_rows_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -310,7 +419,7 @@ func (x *Body) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Body.ProtoReflect.Descriptor instead.
 func (*Body) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{2}
+	return file_rows_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Body) GetSegment() uint32 {
@@ -375,7 +484,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_rows_proto_msgTypes[3]
+	mi := &file_rows_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +496,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[3]
+	mi := &file_rows_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +509,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{3}
+	return file_rows_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Message) GetAccount() []byte {
@@ -503,7 +612,7 @@ type Ledger struct {
 
 func (x *Ledger) Reset() {
 	*x = Ledger{}
-	mi := &file_rows_proto_msgTypes[4]
+	mi := &file_rows_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +624,7 @@ func (x *Ledger) String() string {
 func (*Ledger) ProtoMessage() {}
 
 func (x *Ledger) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[4]
+	mi := &file_rows_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +637,7 @@ func (x *Ledger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger.ProtoReflect.Descriptor instead.
 func (*Ledger) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{4}
+	return file_rows_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Ledger) GetState() uint32 {
@@ -634,7 +743,7 @@ type Put struct {
 
 func (x *Put) Reset() {
 	*x = Put{}
-	mi := &file_rows_proto_msgTypes[5]
+	mi := &file_rows_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +755,7 @@ func (x *Put) String() string {
 func (*Put) ProtoMessage() {}
 
 func (x *Put) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[5]
+	mi := &file_rows_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +768,7 @@ func (x *Put) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Put.ProtoReflect.Descriptor instead.
 func (*Put) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{5}
+	return file_rows_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Put) GetId() uint64 {
@@ -693,7 +802,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_rows_proto_msgTypes[6]
+	mi := &file_rows_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +814,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[6]
+	mi := &file_rows_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +827,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{6}
+	return file_rows_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Segment) GetEnd() uint64 {
@@ -745,7 +854,7 @@ type Total struct {
 
 func (x *Total) Reset() {
 	*x = Total{}
-	mi := &file_rows_proto_msgTypes[7]
+	mi := &file_rows_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +866,7 @@ func (x *Total) String() string {
 func (*Total) ProtoMessage() {}
 
 func (x *Total) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[7]
+	mi := &file_rows_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +879,7 @@ func (x *Total) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Total.ProtoReflect.Descriptor instead.
 func (*Total) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{7}
+	return file_rows_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Total) GetMessages() uint64 {
@@ -797,7 +906,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_rows_proto_msgTypes[8]
+	mi := &file_rows_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +918,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[8]
+	mi := &file_rows_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +931,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{8}
+	return file_rows_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Condition) GetText() string {
@@ -849,7 +958,7 @@ type Dropped struct {
 
 func (x *Dropped) Reset() {
 	*x = Dropped{}
-	mi := &file_rows_proto_msgTypes[9]
+	mi := &file_rows_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +970,7 @@ func (x *Dropped) String() string {
 func (*Dropped) ProtoMessage() {}
 
 func (x *Dropped) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[9]
+	mi := &file_rows_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +983,7 @@ func (x *Dropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{9}
+	return file_rows_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Dropped) GetBody() *Body {
@@ -894,7 +1003,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_rows_proto_msgTypes[10]
+	mi := &file_rows_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1015,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[10]
+	mi := &file_rows_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1028,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{10}
+	return file_rows_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Certificate) GetCertificatePem() []byte {
@@ -963,12 +1072,24 @@ const file_rows_proto_rawDesc = "" +
 	"\bfetching\x18\x0f \x01(\bR\bfetching\x12\x14\n" +
 	"\x05asked\x182 \x01(\bR\x05asked\x12\x18\n" +
 	"\amisfits\x18\x10 \x01(\rR\amisfits\x12\x1c\n" +
-	"\tretrieved\x18< \x01(\tR\tretrieved\"p\n" +
+	"\tretrieved\x18< \x01(\tR\tretrieved\"\xb4\x02\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x1a\n" +
-	"\blicensed\x18\x03 \x01(\bR\blicensed\"\x9b\x01\n" +
+	"\blicensed\x18\x03 \x01(\bR\blicensed\x12\x18\n" +
+	"\acreated\x18\x05 \x01(\x03R\acreated\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\x03R\awaiting\x12\x14\n" +
+	"\x05place\x18\a \x01(\x04R\x05place\x12\x1c\n" +
+	"\twithdrawn\x18\b \x01(\bR\twithdrawn\x12\x14\n" +
+	"\x05local\x18\t \x01(\bR\x05local\x12#\n" +
+	"\rpassword_hash\x18\n" +
+	" \x01(\tR\fpasswordHash\x12\x1f\n" +
+	"\vown_address\x18\v \x01(\tR\n" +
+	"ownAddress\"7\n" +
+	"\aAddress\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x18\n" +
+	"\aprofile\x18\x02 \x01(\tR\aprofile\"\x9b\x01\n" +
 	"\x04Body\x12\x18\n" +
 	"\asegment\x18\x01 \x01(\rR\asegment\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x16\n" +
@@ -1039,23 +1160,24 @@ func file_rows_proto_rawDescGZIP() []byte {
 	return file_rows_proto_rawDescData
 }
 
-var file_rows_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_rows_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_rows_proto_goTypes = []any{
 	(*Account)(nil),     // 0: postroom.store.Account
 	(*User)(nil),        // 1: postroom.store.User
-	(*Body)(nil),        // 2: postroom.store.Body
-	(*Message)(nil),     // 3: postroom.store.Message
-	(*Ledger)(nil),      // 4: postroom.store.Ledger
-	(*Put)(nil),         // 5: postroom.store.Put
-	(*Segment)(nil),     // 6: postroom.store.Segment
-	(*Total)(nil),       // 7: postroom.store.Total
-	(*Condition)(nil),   // 8: postroom.store.Condition
-	(*Dropped)(nil),     // 9: postroom.store.Dropped
-	(*Certificate)(nil), // 10: postroom.store.Certificate
+	(*Address)(nil),     // 2: postroom.store.Address
+	(*Body)(nil),        // 3: postroom.store.Body
+	(*Message)(nil),     // 4: postroom.store.Message
+	(*Ledger)(nil),      // 5: postroom.store.Ledger
+	(*Put)(nil),         // 6: postroom.store.Put
+	(*Segment)(nil),     // 7: postroom.store.Segment
+	(*Total)(nil),       // 8: postroom.store.Total
+	(*Condition)(nil),   // 9: postroom.store.Condition
+	(*Dropped)(nil),     // 10: postroom.store.Dropped
+	(*Certificate)(nil), // 11: postroom.store.Certificate
 }
 var file_rows_proto_depIdxs = []int32{
-	2, // 0: postroom.store.Message.body:type_name -> postroom.store.Body
-	2, // 1: postroom.store.Dropped.body:type_name -> postroom.store.Body
+	3, // 0: postroom.store.Message.body:type_name -> postroom.store.Body
+	3, // 1: postroom.store.Dropped.body:type_name -> postroom.store.Body
 	2, // [2:2] is the sub-list for method output_type
 	2, // [2:2] is the sub-list for method input_type
 	2, // [2:2] is the sub-list for extension type_name
@@ -1074,7 +1196,7 @@ func file_rows_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rows_proto_rawDesc), len(file_rows_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
