@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"postroom/services/contract"
 )
@@ -68,5 +69,48 @@ func TestDamageThatPasses(t *testing.T) {
 	want("whole again", 2, false)
 	if got := b.octets(bad.Body); string(got) != string(mailOf(1).Body) {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A condition about a message goes with it: a client retrieved it, so it could be read, or deleted it.
+func TestDamageOfAMessageThatLeaves(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	account := b.enrolled("me@gmx.de@pop3.gmx.de")
+	b.put(account, mailOf(1))
+	b.validate()
+	id := b.mailbox(account)[0].Id
+	b.told(contract.ConditionDamage, damageSubject(id))
+	b.endPoll(&contract.EndPollRequest{Account: account, Leave: []uint64{id}})
+	if c := b.condition(contract.ConditionDamage); c != nil {
+		t.Errorf("got %v, want no condition", c)
+	}
+}
+
+// told sets a condition as a service does.
+func (b *box) told(name, subject string) {
+	b.t.Helper()
+	q := &contract.SetConditionRequest{Condition: &contract.Condition{Name: name, Subject: subject, Text: "it broke"}}
+	if _, err := (common{b.Store, false}).SetCondition(b.t.Context(), q); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestRepairIsToldForADay(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	now := time.Now()
+	b.cfg.Now = func() time.Time { return now }
+	b.reopen("one")
+	b.told(contract.ConditionDamage, "index")
+	for _, step := range []struct {
+		after time.Duration
+		want  bool
+	}{{23 * time.Hour, true}, {2 * time.Hour, false}} {
+		now = now.Add(step.after)
+		b.reopen("one")
+		if got := b.condition(contract.ConditionDamage) != nil; got != step.want {
+			t.Errorf("%v later: told %t, want %t", step.after, got, step.want)
+		}
 	}
 }

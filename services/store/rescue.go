@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"postroom/services/contract"
 	"postroom/services/store/engine"
@@ -13,11 +14,31 @@ import (
 	"postroom/services/store/segment"
 )
 
+// keepRepair is how long the owner is told at least that the index had to be made again.
+const keepRepair = 24 * time.Hour
+
+// forgetRepair is for a start that found nothing to repair.
+func (s *Store) forgetRepair(ctx context.Context) error {
+	var c rows.Condition
+	err := s.db.View(func(r *engine.Reader) error {
+		_, err := r.Load(engine.Conditions, conditionKey(contract.ConditionDamage, "index"), &c)
+		return err
+	})
+	if err != nil || c.Since == 0 || s.now().Sub(time.Unix(0, c.Since)) < keepRepair {
+		return err
+	}
+	return s.keepCondition(ctx, false, contract.ConditionDamage, "index", "")
+}
+
 // rescue brings back, where recovery found notes lost, the bodies that no row knows: each goes to the In Queue
 // of the account in its header. A mail may come twice by that, and none is missing. One that doesn't come to its end is
 // still owed, and the next start goes on with it.
 func (s *Store) rescue(ctx context.Context) error {
-	if len(s.db.Repaired) > 0 {
+	if len(s.db.Repaired) == 0 {
+		if err := s.forgetRepair(ctx); err != nil {
+			return err
+		}
+	} else {
 		text := strings.Join(s.db.Repaired, "; ") + ". Nothing is lost by that, but the disk gives octets that were not written"
 		if err := s.keepCondition(ctx, true, contract.ConditionDamage, "index", text); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"postroom/services/contract"
 	"postroom/services/settings"
 	"postroom/services/store/engine"
 	"postroom/services/store/rows"
@@ -40,6 +41,7 @@ func (s *Store) moveToRetrieved(t *engine.Txn, id accountID, message uint64) err
 		return err
 	}
 	m.Left = s.stamp(t)
+	s.clearCondition(t, contract.ConditionDamage, damageSubject(message)) // it was served whole, or nobody wants it
 	return enter(t, engine.Retrieved, message, m)
 }
 
