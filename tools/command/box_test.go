@@ -87,7 +87,7 @@ func (b *testBox) socket(kind string) string {
 
 func call[S, Q, A any](t *testing.T, c *contract.Client[S], method func(S, context.Context, *Q) (*A, error), request *Q) *A {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	answer, err := contract.Call(ctx, c, method, request)
 	if err != nil {
