@@ -5,6 +5,8 @@ import (
 
 	"postroom/services/store/engine"
 	"postroom/services/store/rows"
+
+	"google.golang.org/protobuf/proto"
 )
 
 // recount makes what adds up other rows fit them: a lost note takes rows, and the sums of the next one hold.
@@ -80,6 +82,44 @@ func recountBodies(t *engine.Txn) error {
 		t.Delete(engine.Dropped, key)
 	}
 	return nil
+}
+
+// repairTransport makes each mail of the Transport Queue fit its recipients' rows, of which a lost note may have taken
+// some. It gives the number of recipients that are lost.
+func repairTransport(t *engine.Txn) (lost int, err error) {
+	var ids []uint64
+	for key := range t.Scan(engine.Transport, nil, nil) {
+		ids = append(ids, idOfKey(key))
+	}
+	for _, id := range ids {
+		m := &queued{id: id, Transport: &rows.Transport{}}
+		if _, err := t.Load(engine.Transport, idKey(id), m.Transport); err != nil {
+			return 0, err
+		}
+		m.recipients = m.Recipients
+		for key := range t.Scan(engine.Recipients, idKey(id), nil) {
+			var list rows.Recipients
+			if _, err := t.Load(engine.Recipients, key, &list); err != nil {
+				return 0, err
+			}
+			m.recipients = append(m.recipients, list.Recipients...)
+		}
+		whole := int(m.Count) == len(m.recipients)
+		if before := proto.Clone(m.Transport); whole {
+			if m.count(); proto.Equal(before, m.Transport) {
+				continue
+			}
+		}
+		if !whole {
+			lost += int(m.Count) - len(m.recipients)
+			for part := range parts(int(m.Count)) {
+				t.Delete(engine.Recipients, partKey(id, part))
+			}
+		}
+		m.touchAll()
+		m.write(t)
+	}
+	return lost, nil
 }
 
 func deleteAll(t *engine.Txn, bucket engine.Bucket) {

@@ -41,13 +41,23 @@ func (s *Store) rescue(ctx context.Context) error {
 		}
 		rescued, lost, unsent = rescued+r, lost+l, unsent+u
 	}
-	if err := s.db.Update(ctx, recount); err != nil {
+	recipients := 0
+	err = s.db.Update(ctx, func(t *engine.Txn) (err error) {
+		if recipients, err = repairTransport(t); err != nil {
+			return err
+		}
+		return recount(t)
+	})
+	if err != nil {
 		return fmt.Errorf("count the queues anew: %w", err)
 	}
 	text := fmt.Sprintf("row changes were lost (%s); %d mails that no row knew went to their In Queue, and may come twice",
 		strings.Join(s.db.Damage, "; "), rescued)
 	if lost > 0 {
 		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
+	}
+	if recipients > 0 {
+		text += fmt.Sprintf("; %d recipients of mails that are to be sent are lost", recipients)
 	}
 	if unsent > 0 {
 		text += fmt.Sprintf("; %d mails that were to be sent, or were sent, have lost their recipients: `postroom store salvage` finds them", unsent)

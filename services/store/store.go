@@ -87,10 +87,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.runners.start()
 	s.fresh.start()
 	s.uploads.start(s)
-	if err := errors.Join(s.loadSettings(), s.loadAccounts(), s.loadTransport()); err != nil {
+	if err := errors.Join(s.loadSettings(), s.loadAccounts()); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	if err := s.rescue(ctx); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	if err := s.loadTransport(); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil

@@ -83,6 +83,13 @@ func (m *queued) touch(i int) *rows.Recipient {
 	return m.recipients[i]
 }
 
+func (m *queued) touchAll() {
+	m.touched = make([]bool, parts(len(m.recipients)))
+	for part := range m.touched {
+		m.touched[part] = true
+	}
+}
+
 func (m *queued) count() {
 	m.Count, m.Undone, m.Sending, m.Waits = uint32(len(m.recipients)), 0, 0, 0
 	for _, r := range m.recipients {
@@ -100,10 +107,7 @@ func (m *queued) count() {
 
 // enterTransport puts a new mail into the queue.
 func (s *Store) enterTransport(t *engine.Txn, m *queued) error {
-	m.touched = make([]bool, parts(len(m.recipients)))
-	for part := range m.touched {
-		m.touched[part] = true
-	}
+	m.touchAll()
 	if err := countTransport(t, m, +1); err != nil {
 		return err
 	}
@@ -132,6 +136,16 @@ func (s *Store) keepTransport(t *engine.Txn, m *queued) error {
 }
 
 func (s *Store) saveTransport(t *engine.Txn, m *queued) {
+	m.write(t)
+	t.After(func() {
+		s.runners.keep(m)
+		s.queue.add(m.id)
+		s.tellTransport()
+	})
+}
+
+// write writes the mail's row, and those of its recipients that were touched.
+func (m *queued) write(t *engine.Txn) {
 	m.count()
 	for part, touched := range m.touched {
 		if part > 0 && touched {
@@ -141,11 +155,6 @@ func (s *Store) saveTransport(t *engine.Txn, m *queued) {
 	}
 	m.Recipients = m.recipients[:min(partOf, len(m.recipients))]
 	t.Save(engine.Transport, idKey(m.id), m.Transport)
-	t.After(func() {
-		s.runners.keep(m)
-		s.queue.add(m.id)
-		s.tellTransport()
-	})
 }
 
 // tellTransport tells runners, and who watches queues.
