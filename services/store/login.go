@@ -159,7 +159,7 @@ func (s *Store) keepLogin(ctx context.Context, name mail.Name, password, newcome
 			return err
 		}
 		id = a.id
-		return nil
+		return s.releaseWaiting(t) // its user has an address now
 	})
 	if errors.Is(err, errOtherCase) {
 		return refuse(fmt.Sprintf("this account is known here as %s: log in by that name", other)), nil

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -199,7 +198,9 @@ func (p smtp) Deliver(ctx context.Context, q *contract.DeliverRequest, stream co
 	}
 	err := p.speak(ctx, look, stream)
 	p.runners.part(look)
-	if !errors.Is(err, contract.ErrUnavailable) { // else it is the store that ends
+	select {
+	case <-p.ending: // it is the store that ends: its next run sees who comes back
+	default:
 		free()
 	}
 	return contract.ToStatus(err)
