@@ -64,7 +64,7 @@ var files = []string{
 
 var folders = []string{"/", "/boot", "/data/store", "/data/store/notes", "/data/store/bodies", "/data/log", "/run/key", "/run/console", "/tmp"}
 
-var callers = []string{"pop3", "fetcher", "validator", "console", "admin", "init"}
+var callers = []string{"pop3", "smtp", "fetcher", "validator", "console", "admin", "init"}
 
 func probes() (all []probe) {
 	for _, name := range files {
