@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"postroom/services/contract"
+	"postroom/services/store/engine"
+	"postroom/services/store/segment"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -317,6 +319,48 @@ func TestHeldForAnAccount(t *testing.T) {
 	states("the first one's user has an account", contract.RecipientState_WAITING, contract.RecipientState_ON_HOLD)
 	b.must(b.assign("other@pop3proxy.reddoxx", "sales", false))
 	states("the second one is an address of a user", contract.RecipientState_WAITING, contract.RecipientState_WAITING)
+}
+
+// A mail is held for an account in the very batch of commits that brings the account, or the address.
+func TestHeldForAnAccountThatComesWithIt(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.addUser("sales")
+	account := b.enrolled("me@gmx.de@pop3.gmx.de")
+	id := b.submitted(sendMail("me@example.org", "sales@pop3proxy.reddoxx"))
+	r := b.runner(1)
+	r.begin(id, 0)
+	hold := func(t *engine.Txn, _ []segment.Location) error {
+		m, err := loadQueued(&t.Reader, id)
+		if err != nil {
+			return err
+		}
+		if err := b.end(t, m, result(0, contract.RecipientState_ON_HOLD)); err != nil {
+			return err
+		}
+		return b.keepTransport(t, m)
+	}
+	move := func(t *engine.Txn, _ []segment.Location) error {
+		a, err := loadAccount(&t.Reader, accountID(account))
+		if err != nil {
+			return err
+		}
+		from, err := loadUser(&t.Reader, userKey(a.User))
+		if err != nil {
+			return err
+		}
+		to, err := loadUser(&t.Reader, userKey("sales"))
+		if err != nil {
+			return err
+		}
+		return b.moveAccount(t, a, from, to, false)
+	}
+	for _, err := range b.db.CommitAll(t.Context(), []*engine.Call{{Plan: hold}, {Plan: move}}) {
+		b.must(err)
+	}
+	if got := b.queuedMail(id).Recipients[0]; got.State != contract.RecipientState_WAITING {
+		t.Errorf("got %v", got)
+	}
 }
 
 func TestListTransport(t *testing.T) {

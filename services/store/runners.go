@@ -63,7 +63,14 @@ func (w *runners) keep(m *queued) {
 	}
 }
 
-// waiting gives the mails that wait for an account.
+// mayWait takes in a mail that a commit has wait for an account: a later call of its batch may bring the account.
+func (w *runners) mayWait(id uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waits[id] = true
+}
+
+// waiting gives the mails that wait for an account, and maybe others.
 func (w *runners) waiting() (ids []uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -137,6 +137,9 @@ func (s *Store) keepTransport(t *engine.Txn, m *queued) error {
 
 func (s *Store) saveTransport(t *engine.Txn, m *queued) {
 	m.write(t)
+	if m.Waits > 0 {
+		s.runners.mayWait(m.id)
+	}
 	t.After(func() {
 		s.runners.keep(m)
 		s.queue.add(m.id)
