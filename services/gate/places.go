@@ -49,6 +49,13 @@ func (p *Places) Leave(from netip.Prefix) {
 	}
 }
 
+// Len is how many places are taken.
+func (p *Places) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
+}
+
 // Client gives the IP address that a connection came from, an IPv4-mapped one as IPv4; the zero Addr where it has none.
 func Client(nc net.Conn) netip.Addr {
 	at, err := netip.ParseAddrPort(nc.RemoteAddr().String())
