@@ -35,6 +35,7 @@ var mayImport = []struct {
 	{"services/certificate", shared},
 	{"services/store", shared},
 	{"services/pop3", shared},
+	{"services/smtp", shared},
 	{"services/fetcher", shared},
 	{"services/validator", shared},
 	{"services/console", shared},
