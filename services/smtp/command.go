@@ -10,13 +10,13 @@ import (
 type states uint8
 
 const (
-	start     states = 1 << iota // until EHLO or HELO
+	silent    states = 1 << iota // until EHLO or HELO
 	ready                        // no mail is under way
 	given                        // MAIL was taken
 	addressed                    // a RCPT was, too
 	chunked                      // a BDAT was, and it wasn't the last one
 
-	anywhere = start | ready | given | addressed | chunked
+	anywhere = silent | ready | given | addressed | chunked
 )
 
 // command is what a word of the dialogue does, and where.
@@ -32,7 +32,7 @@ type command struct {
 var commands = map[string]command{
 	"EHLO":     {anywhere, false, (*session).ehlo},          // RFC 5321 §4.1.1.1
 	"HELO":     {anywhere, false, (*session).helo},          // RFC 5321 §4.1.1.1
-	"STARTTLS": {start | ready, true, (*session).startTLS},  // RFC 3207 §4
+	"STARTTLS": {silent | ready, true, (*session).startTLS}, // RFC 3207 §4
 	"AUTH":     {ready, false, (*session).auth},             // RFC 4954 §4
 	"MAIL":     {ready, false, (*session).mailFrom},         // RFC 5321 §4.1.1.2
 	"RCPT":     {given | addressed, false, (*session).rcpt}, // RFC 5321 §4.1.1.3
@@ -92,7 +92,7 @@ func isHTTP(line []byte) bool {
 func (s *session) state() states {
 	switch {
 	case s.hello == "":
-		return start
+		return silent
 	case s.mail == nil:
 		return ready
 	case s.mail.intake != nil:

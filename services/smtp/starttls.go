@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"strings"
 	"time"
 
 	"postroom/services/wire"
@@ -51,5 +52,5 @@ func (s *session) tlsName() string {
 	if !ok {
 		return ""
 	}
-	return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
+	return strings.Replace(tls.VersionName(state.Version), " ", "v", 1) + " " + tls.CipherSuiteName(state.CipherSuite)
 }
