@@ -38,6 +38,13 @@ var methods = map[string]method{
 	"ApplySettings":    changes(contract.AdminService.ApplySettings),
 	"Check":            reads(contract.AdminService.Check),
 	"GetFingerprint":   reads(contract.AdminService.GetFingerprint),
+	"SetLogin":         changes(contract.AdminService.SetLogin),
+	"ListLogins":       reads(contract.AdminService.ListLogins),
+	"RemoveLogin":      changes(contract.AdminService.RemoveLogin),
+	"ListQueue":        reads(contract.AdminService.ListQueue),
+	"ShowQueued":       reads(contract.AdminService.ShowQueued),
+	"ChangeQueued":     changes(contract.AdminService.ChangeQueued),
+	"ListCounters":     reads(contract.AdminService.ListCounters),
 }
 
 // message is a pointer to a generated type.

@@ -1032,6 +1032,13 @@ type AdminService interface {
 	ApplySettings(context.Context, *ApplySettingsRequest) (*ApplySettingsResponse, error)
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
 	GetFingerprint(context.Context, *GetFingerprintRequest) (*GetFingerprintResponse, error)
+	SetLogin(context.Context, *SetLoginRequest) (*LoginNameResponse, error)
+	ListLogins(context.Context, *ListLoginsRequest) (*ListLoginsResponse, error)
+	RemoveLogin(context.Context, *LoginNameRequest) (*LoginNameResponse, error)
+	ListQueue(context.Context, *ListQueueRequest) (*ListQueueResponse, error)
+	ShowQueued(context.Context, *QueuedRequest) (*ShowQueuedResponse, error)
+	ChangeQueued(context.Context, *ChangeQueuedRequest) (*ChangeQueuedResponse, error)
+	ListCounters(context.Context, *ListCountersRequest) (*ListCountersResponse, error)
 }
 
 func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
@@ -1148,6 +1155,55 @@ func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
 					return nil, err
 				}
 				return svc.GetFingerprint(ctx, &req)
+			},
+			"SetLogin": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req SetLoginRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.SetLogin(ctx, &req)
+			},
+			"ListLogins": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListLoginsRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListLogins(ctx, &req)
+			},
+			"RemoveLogin": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req LoginNameRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.RemoveLogin(ctx, &req)
+			},
+			"ListQueue": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListQueueRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListQueue(ctx, &req)
+			},
+			"ShowQueued": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req QueuedRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ShowQueued(ctx, &req)
+			},
+			"ChangeQueued": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ChangeQueuedRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ChangeQueued(ctx, &req)
+			},
+			"ListCounters": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListCountersRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListCounters(ctx, &req)
 			},
 		},
 	})
@@ -1286,6 +1342,62 @@ func (c *adminClient) Check(ctx context.Context, req *CheckRequest) (*CheckRespo
 func (c *adminClient) GetFingerprint(ctx context.Context, req *GetFingerprintRequest) (*GetFingerprintResponse, error) {
 	var resp GetFingerprintResponse
 	if err := c.client.Call(ctx, "postroom.v1.Admin", "GetFingerprint", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) SetLogin(ctx context.Context, req *SetLoginRequest) (*LoginNameResponse, error) {
+	var resp LoginNameResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "SetLogin", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListLogins(ctx context.Context, req *ListLoginsRequest) (*ListLoginsResponse, error) {
+	var resp ListLoginsResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListLogins", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) RemoveLogin(ctx context.Context, req *LoginNameRequest) (*LoginNameResponse, error) {
+	var resp LoginNameResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "RemoveLogin", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListQueue(ctx context.Context, req *ListQueueRequest) (*ListQueueResponse, error) {
+	var resp ListQueueResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListQueue", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ShowQueued(ctx context.Context, req *QueuedRequest) (*ShowQueuedResponse, error) {
+	var resp ShowQueuedResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ShowQueued", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ChangeQueued(ctx context.Context, req *ChangeQueuedRequest) (*ChangeQueuedResponse, error) {
+	var resp ChangeQueuedResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ChangeQueued", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListCounters(ctx context.Context, req *ListCountersRequest) (*ListCountersResponse, error) {
+	var resp ListCountersResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListCounters", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil
