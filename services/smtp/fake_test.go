@@ -121,8 +121,7 @@ func (f *fakeStore) SubmitAll(ctx context.Context, q *contract.SubmitAllRequest)
 	answer := &contract.SubmitAllResponse{}
 	for _, m := range q.Mails {
 		id, err := f.Submit(ctx, m)
-		one := contract.AnswerPut(nil, err)
-		answer.Answers = append(answer.Answers, &contract.SubmitAnswer{Id: id, Code: one.Code, Text: one.Text})
+		answer.Answers = append(answer.Answers, contract.AnswerSubmit(id, err))
 	}
 	return answer, nil
 }
@@ -256,7 +255,7 @@ func start(t testing.TB, f *fakeStore) *box {
 	t.Helper()
 	client := contract.NewClient(f.listen(t), contract.NewSmtpClient)
 	b := &box{fakeStore: f, stopped: make(chan struct{}), applied: make(chan struct{}, 10), log: new(logBuffer)}
-	b.server = newServer(remoteStore{client}, b.log.logger())
+	b.server = newServer(newRemoteStore(client), b.log.logger())
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
 	followed := make(chan struct{})

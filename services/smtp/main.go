@@ -66,7 +66,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	client := contract.NewClient(c.store, contract.NewSmtpClient)
 	defer client.Close()
 
-	s := newServer(remoteStore{client}, log)
+	s := newServer(newRemoteStore(client), log)
 	var running sync.WaitGroup
 	defer running.Wait()
 	ready := make(chan struct{})

@@ -2,12 +2,8 @@ package smtp
 
 import (
 	"context"
-	"fmt"
 
 	"postroom/services/contract"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // store is what sessions use of the contract. Every call is repeated until it is answered or its ctx ends.
@@ -25,7 +21,12 @@ type store interface {
 
 // remoteStore is the store behind its Unix socket.
 type remoteStore struct {
-	client *contract.Client[contract.SmtpClient]
+	client    *contract.Client[contract.SmtpClient]
+	submitter *contract.Submitter // many sessions' mails in one commit
+}
+
+func newRemoteStore(client *contract.Client[contract.SmtpClient]) remoteStore {
+	return remoteStore{client, contract.NewSubmitter(client)}
 }
 
 var _ store = remoteStore{}
@@ -47,15 +48,7 @@ func (r remoteStore) LookUpRecipient(ctx context.Context, q *contract.LookUpReci
 }
 
 func (r remoteStore) Submit(ctx context.Context, m *contract.SubmitMail) (uint64, error) {
-	answer, err := contract.Call(ctx, r.client, contract.SmtpClient.SubmitAll, &contract.SubmitAllRequest{Mails: []*contract.SubmitMail{m}})
-	if err != nil {
-		return 0, err
-	}
-	if len(answer.Answers) != 1 {
-		return 0, fmt.Errorf("one mail: the store answers for %d", len(answer.Answers))
-	}
-	one := answer.Answers[0]
-	return one.Id, contract.FromStatus(status.Error(codes.Code(one.Code), one.Text))
+	return r.submitter.Submit(ctx, m)
 }
 
 func (r remoteStore) BeginUpload(ctx context.Context, q *contract.BeginUploadRequest) (*contract.BeginUploadResponse, error) {
