@@ -9,7 +9,8 @@ IMAGE_VERSION ?= 0.1.0
 TOOLS   := $(CURDIR)/build/bin
 # Packages of Debian 12: to build, to boot, to test with.
 PACKAGES := gcc libc6-dev protobuf-compiler libprotobuf-dev binutils zstd kmod e2fsprogs mtools dosfstools gdisk \
-  qemu-system-x86 ovmf dovecot-core dovecot-pop3d fetchmail mpop getmail6 curl python3 ca-certificates
+  qemu-system-x86 ovmf dovecot-core dovecot-pop3d fetchmail mpop getmail6 curl python3 ca-certificates \
+  swaks libio-socket-ssl-perl msmtp neomutt
 GO_TEST := go test -timeout 20m
 
 .PHONY: help deps needs build run demo check test bench fuzz soak generate image flash

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"postroom/services/gate"
 	"postroom/services/wire"
 )
 
@@ -28,9 +29,8 @@ const (
 
 // What ends a session, beside the errors of its connection.
 var (
-	errStopping = errors.New("the service stops")
-	errPanic    = errors.New("panic")
-	errGone     = errors.New("the client closed the connection")
+	errPanic = errors.New("panic")
+	errGone  = errors.New("the client closed the connection")
 )
 
 var errOutlived = &refusal{
@@ -53,7 +53,7 @@ type session struct {
 	client netip.Addr   // the zero Addr where the connection has no IP address
 	from   netip.Prefix // what counts as its address
 	began  time.Time
-	gate   gate
+	waits  *gate.Waits
 
 	// Owned by the goroutine of the dialogue.
 	log     *slog.Logger
@@ -78,12 +78,10 @@ func newSession(server *server, nc net.Conn) *session {
 
 		segments: segments{folder: server.bodies},
 	}
-	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
-		s.client = at.Addr().Unmap().WithZone("")
-	}
-	s.from = origin(s.client)
+	s.client = gate.Client(nc)
+	s.from = gate.Origin(s.client)
 	s.log = server.log.With("conn", s.id)
-	s.gate.interrupt = s.conn.Interrupt
+	s.waits = gate.NewWaits(s.conn.Interrupt)
 	return s
 }
 
@@ -97,7 +95,7 @@ func newID() string {
 // ctx ends, at once. It closes the connection.
 func (s *session) serve(ctx, stopping context.Context, implicitTLS bool) {
 	defer context.AfterFunc(ctx, s.conn.Interrupt)()
-	defer context.AfterFunc(stopping, s.gate.close)()
+	defer context.AfterFunc(stopping, s.waits.Close)()
 	defer time.AfterFunc(lifetime, s.conn.Interrupt).Stop()
 
 	s.log.Debug("connection", "address", s.client, "tls", implicitTLS)
@@ -167,7 +165,7 @@ func (s *session) readLine(limit int) (line []byte, err error) {
 	if s.state == transaction {
 		pause = finishPause
 	}
-	err = s.gate.wait(pause, func() error {
+	err = s.waits.Wait(pause, func() error {
 		line, err = s.conn.ReadLine(limit)
 		return err
 	})
