@@ -86,8 +86,9 @@ func recountBodies(t *engine.Txn) error {
 }
 
 // repairTransport makes each mail of the Transport Queue fit its recipients' rows, of which a lost note may have taken
-// some. It gives the number of recipients that are lost.
-func repairTransport(t *engine.Txn) (lost int, err error) {
+// some. It gives the number of recipients that are lost, and of mails that are to be sent to nobody else: they go, and their
+// bodies are kept as those are that no row knows.
+func repairTransport(t *engine.Txn) (lost, unsent int, err error) {
 	var ids []uint64
 	for key := range t.Scan(engine.Transport, nil, nil) {
 		ids = append(ids, idOfKey(key))
@@ -95,13 +96,13 @@ func repairTransport(t *engine.Txn) (lost int, err error) {
 	for _, id := range ids {
 		m := &queued{id: id, Transport: &rows.Transport{}}
 		if _, err := t.Load(engine.Transport, idKey(id), m.Transport); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		m.recipients = m.Recipients
 		for key := range t.Scan(engine.Recipients, idKey(id), nil) {
 			var list rows.Recipients
 			if _, err := t.Load(engine.Recipients, key, &list); err != nil {
-				return 0, err
+				return 0, 0, err
 			}
 			m.recipients = append(m.recipients, list.Recipients...)
 		}
@@ -117,10 +118,15 @@ func repairTransport(t *engine.Txn) (lost int, err error) {
 				t.Delete(engine.Recipients, partKey(id, part))
 			}
 		}
+		if m.count(); m.Undone == 0 {
+			t.Delete(engine.Transport, idKey(id))
+			unsent++
+			continue
+		}
 		m.touchAll()
 		m.write(t)
 	}
-	return lost, nil
+	return lost, unsent, nil
 }
 
 func deleteAll(t *engine.Txn, bucket engine.Bucket) {

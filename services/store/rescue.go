@@ -71,7 +71,7 @@ func (s *Store) rescue(ctx context.Context) error {
 		if err := freeHeld(t); err != nil {
 			return fmt.Errorf("let held mail through: %w", err)
 		}
-		recipients, err := repairTransport(t)
+		recipients, without, err := repairTransport(t)
 		if err != nil {
 			return fmt.Errorf("make mails that are to be sent fit their recipients: %w", err)
 		}
@@ -79,7 +79,7 @@ func (s *Store) rescue(ctx context.Context) error {
 			return fmt.Errorf("count the queues anew: %w", err)
 		}
 		t.Rescued()
-		return s.setCondition(t, contract.ConditionDamage, "notes", s.rescueText(rescued, lost, unsent, recipients))
+		return s.setCondition(t, contract.ConditionDamage, "notes", s.rescueText(rescued, lost, unsent+without, recipients))
 	})
 }
 

@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,17 +11,19 @@ import (
 	"testing"
 
 	"postroom/services/contract"
+	"postroom/services/store/disk/disktest"
 	"postroom/services/store/engine"
 )
 
-// spoil opens a copy of the store's folder as a machine's end left it, with the note that has these octets spoiled.
-func (b *box) spoil(octets string, orphans int) *box {
+// spoilt copies the store's folder as a machine's end left it, with the notes that have these octets spoiled.
+func (b *box) spoilt(octets ...string) Config {
 	b.t.Helper()
-	cut := filepath.Join(b.t.TempDir(), "store")
-	if err := os.CopyFS(cut, os.DirFS(b.cfg.Dir)); err != nil {
+	cfg := b.cfg
+	cfg.Dir, cfg.Boot, cfg.FS = filepath.Join(b.t.TempDir(), "store"), "two", disktest.Unsynced{}
+	if err := os.CopyFS(cfg.Dir, os.DirFS(b.cfg.Dir)); err != nil {
 		b.t.Fatal(err)
 	}
-	logs, err := filepath.Glob(filepath.Join(cut, "notes", "*.log"))
+	logs, err := filepath.Glob(filepath.Join(cfg.Dir, "notes", "*.log"))
 	if err != nil || len(logs) != 1 {
 		b.t.Fatal(logs, err)
 	}
@@ -27,22 +31,34 @@ func (b *box) spoil(octets string, orphans int) *box {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	at := bytes.Index(log, []byte(octets))
-	if at < 0 {
-		b.t.Fatalf("no note has %q", octets)
+	for _, one := range octets {
+		at := bytes.Index(log, []byte(one))
+		if at < 0 {
+			b.t.Fatalf("no note has %q", one)
+		}
+		log[at] ^= 1
 	}
-	log[at] ^= 1
 	if err := os.WriteFile(logs[0], log, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	damaged := &box{t: b.t, cfg: b.cfg, faulty: b.faulty, orphans: orphans}
-	damaged.cfg.Dir, damaged.cfg.Boot = cut, "two"
-	damaged.open()
+	return cfg
+}
+
+// opened opens a store's folder, in which so many bodies are nobody's.
+func (b *box) opened(cfg Config, orphans int) *box {
+	b.t.Helper()
+	other := &box{t: b.t, cfg: cfg, faulty: b.faulty, orphans: orphans}
+	other.open()
 	b.t.Cleanup(func() {
-		damaged.mustBeSound()
-		damaged.Close()
+		other.mustBeSound()
+		other.Close()
 	})
-	return damaged
+	return other
+}
+
+func (b *box) spoil(octets string, orphans int) *box {
+	b.t.Helper()
+	return b.opened(b.spoilt(octets), orphans)
 }
 
 // Notes are lost that had to do with mail to send: nothing else is, the sums fit their rows again, and a condition says it.
@@ -109,4 +125,77 @@ func TestRescueOfTransport(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// Of a mail to many only those recipients are left that have it: it's in the queue for nobody.
+func TestRescueOfTransportWithoutRecipients(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	m := sendMail("x@example.org")
+	var all []uint32
+	var results []*contract.RecipientResult
+	for i := range uint32(partOf + 1) {
+		m.Recipients = append(m.Recipients, &contract.SubmitRecipient{Address: fmt.Sprintf("r%d@many.example", i)})
+		if i < partOf {
+			all, results = append(all, i), append(results, result(i, contract.RecipientState_DELIVERED))
+		}
+	}
+	id := b.submitted(m)
+	r := b.runner(1)
+	r.begin(id, all...)
+	r.end(id, results...)
+	d := b.spoil(fmt.Sprintf("r%d@many.example", partOf), 1)
+	if d.queuedMail(id) != nil || d.queued() != 0 {
+		t.Error("it is in the queue")
+	}
+	if c := d.condition(contract.ConditionDamage); c == nil || !strings.Contains(c.Text, "1 recipients of mails") || !strings.Contains(c.Text, "1 mails that were to be sent") {
+		t.Errorf("condition %v", c)
+	}
+}
+
+// A rescue that ends early is owed still, what it does to the Transport Queue too.
+func TestARescueOfTransportThatEndsEarlyGoesOn(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	many, lost := sendMail("x@example.org"), sendMail("x@example.org", "lost@many.example")
+	for i := range 3 * partOf {
+		many.Recipients = append(many.Recipients, &contract.SubmitRecipient{Address: fmt.Sprintf("r%d@many.example", i)})
+	}
+	id := b.submitted(many)
+	b.submitted(lost)
+	b.runner(1).begin(id, partOf) // writes one part again
+	cfg := b.spoilt("r0@many.example", "lost@many.example")
+	for commits := range 2 {
+		for _, boot := range []string{"two", "three"} {
+			t.Run(fmt.Sprintf("after %d commits, then boot %s", commits, boot), func(t *testing.T) {
+				again := cfg
+				again.Dir = filepath.Join(t.TempDir(), "store")
+				copyDir(t, cfg.Dir, again.Dir)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				ending, left := again, commits
+				ending.Point = func(name string) {
+					if name == "index-applied" {
+						if left--; left == 0 {
+							cancel()
+						}
+					}
+				}
+				if commits == 0 {
+					cancel()
+				}
+				if _, err := Open(ctx, ending); !errors.Is(err, context.Canceled) {
+					t.Fatalf("open: %v, want that it was ended", err)
+				}
+				again.Boot = boot
+				d := (&box{t: t, faulty: b.faulty}).opened(again, 1)
+				if c := d.condition(contract.ConditionDamage); c == nil || !strings.Contains(c.Text, "64 recipients of mails") || !strings.Contains(c.Text, "1 mails that were to be sent") {
+					t.Errorf("condition %v", c)
+				}
+				if m := d.queuedMail(id); len(m.GetRecipients()) != 2*partOf || d.queued() != 1 {
+					t.Errorf("%d recipients, %d mails", len(m.GetRecipients()), d.queued())
+				}
+			})
+		}
+	}
 }
