@@ -16,11 +16,12 @@ const (
 	validator = "validator"
 	pop3      = "pop3"
 	console   = "console"
+	smtp      = "smtp"
 )
 
 // callers are the kinds of callers that the store serves: a socket each, owned by the user id of the service
 // of that name; "admin" and "init" are the machine's owner's.
-var callers = []string{pop3, fetcher, validator, console, "admin", "init"}
+var callers = []string{pop3, smtp, fetcher, validator, console, "admin", "init"}
 
 const watchdog = 30 * time.Second
 

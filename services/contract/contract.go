@@ -24,6 +24,7 @@ const (
 	ConditionService      = "service"       // a service that doesn't stay up; subject: its name
 	ConditionTooLarge     = "too-large"     // a mail over the limit stays at the provider; subject: account
 	ConditionStore        = "store"         // the store can't be opened, and nothing is served
+	ConditionRelayLogin   = "relay-login"   // a relay refuses login data; subject: account, or a kept login's name
 	ConditionIncomplete   = "incomplete"    // mail was let through as incomplete, and stays at the provider; subject: account
 )
 
@@ -33,6 +34,7 @@ const (
 	QueueIn        = "in"
 	QueueOut       = "out"
 	QueueRetrieved = "retrieved"
+	QueueTransport = "transport" // of no account
 )
 
 // VerdictDeliver is the verdict that moves a message to the Out Queue as it is.

@@ -34,6 +34,7 @@ const (
 	Topic_TOPIC_VERIFICATIONS Topic = 3 // a login waits to be verified at its provider
 	Topic_TOPIC_CONDITIONS    Topic = 4
 	Topic_TOPIC_QUEUES        Topic = 5 // mail came into a queue, or left one
+	Topic_TOPIC_LOGINS        Topic = 6 // login data for relays changed: an account's, or a kept login's
 )
 
 // Enum value maps for Topic.
@@ -45,6 +46,7 @@ var (
 		3: "TOPIC_VERIFICATIONS",
 		4: "TOPIC_CONDITIONS",
 		5: "TOPIC_QUEUES",
+		6: "TOPIC_LOGINS",
 	}
 	Topic_value = map[string]int32{
 		"TOPIC_UNSPECIFIED":   0,
@@ -53,6 +55,7 @@ var (
 		"TOPIC_VERIFICATIONS": 3,
 		"TOPIC_CONDITIONS":    4,
 		"TOPIC_QUEUES":        5,
+		"TOPIC_LOGINS":        6,
 	}
 )
 
@@ -7606,7 +7609,7 @@ func (x *AccountStatus) GetWaiting() uint64 {
 
 type QueueStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"` // held | in | out | retrieved
+	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"` // held | in | out | retrieved, and of the whole box transport
 	Messages      uint64                 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
 	Octets        uint64                 `protobuf:"varint,3,opt,name=octets,proto3" json:"octets,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -9357,14 +9360,15 @@ const file_contract_proto_rawDesc = "" +
 	"\x15GetFingerprintRequest\"Y\n" +
 	"\x16GetFingerprintResponse\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12'\n" +
-	"\x0fcertificate_pem\x18\x02 \x01(\fR\x0ecertificatePem*\x87\x01\n" +
+	"\x0fcertificate_pem\x18\x02 \x01(\fR\x0ecertificatePem*\x99\x01\n" +
 	"\x05Topic\x12\x15\n" +
 	"\x11TOPIC_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eTOPIC_SETTINGS\x10\x01\x12\x12\n" +
 	"\x0eTOPIC_ACCOUNTS\x10\x02\x12\x17\n" +
 	"\x13TOPIC_VERIFICATIONS\x10\x03\x12\x14\n" +
 	"\x10TOPIC_CONDITIONS\x10\x04\x12\x10\n" +
-	"\fTOPIC_QUEUES\x10\x05*\x81\x01\n" +
+	"\fTOPIC_QUEUES\x10\x05\x12\x10\n" +
+	"\fTOPIC_LOGINS\x10\x06*\x81\x01\n" +
 	"\bVerified\x12\x18\n" +
 	"\x14VERIFIED_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11VERIFIED_ACCEPTED\x10\x01\x12\x14\n" +

@@ -17,8 +17,9 @@ import (
 // checkOctets is how much one call of Check reads.
 const checkOctets = 64 << 20
 
-// Check compares records with their rows, queue by queue, and then the ledger with the queue of held mail. The cursor
-// is a queue's index, behind all of them the ledger's, and the key of the row that was checked last.
+// Check compares records with their rows, queue by queue; then the ledger with the queue of held mail; then the Transport
+// Queue as the others; then the counts of shared bodies with the rows that name them. The cursor is a queue's index, behind
+// all of them those of the other three, and the key of the row that was checked last.
 func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.CheckResponse, error) {
 	at, after := 0, []byte(nil)
 	if len(q.Cursor) > 0 {
@@ -27,7 +28,11 @@ func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.Che
 	switch {
 	case at == len(queues):
 		return a.checkLedger(after)
-	case at > len(queues):
+	case at == len(queues)+1:
+		return a.checkTransport(after)
+	case at == len(queues)+2:
+		return a.checkShared()
+	case at > len(queues)+2:
 		return nil, fmt.Errorf("%w: cursor", contract.ErrInvalid)
 	}
 	c := checker{store: a.Store, answer: &contract.CheckResponse{}}
@@ -92,16 +97,20 @@ func (c *checker) close() {
 }
 
 func (c *checker) check(queue string, key []byte, m *rows.Message) {
+	c.checkBody(fmt.Sprintf("queue %s, message %d, account %x", queue, idOfKey(key), m.Account), m.Body, m.Account)
+}
+
+func (c *checker) checkBody(whose string, b *rows.Body, account []byte) {
 	c.answer.Messages++
-	c.answer.Octets += m.Body.Length
-	if err := c.compare(m); err != nil {
-		c.answer.Problems = append(c.answer.Problems, fmt.Sprintf("queue %s, message %d, account %x: segment %d at %d: %v",
-			queue, idOfKey(key), m.Account, m.Body.Segment, m.Body.Offset, err))
+	c.answer.Octets += b.Length
+	if err := c.compare(b, account); err != nil {
+		c.answer.Problems = append(c.answer.Problems, fmt.Sprintf("%s: segment %d at %d: %v", whose, b.Segment, b.Offset, err))
 	}
 }
 
-func (c *checker) compare(m *rows.Message) error {
-	b := m.Body
+// compare compares a record with what a row of an account says; nil: of none. What was sent is of no account, whoever's
+// row names it.
+func (c *checker) compare(b *rows.Body, account []byte) error {
 	if c.file == nil || c.segment != b.Segment {
 		c.close()
 		f, err := c.store.db.Open(b.Segment)
@@ -119,8 +128,15 @@ func (c *checker) compare(m *rows.Message) error {
 	switch {
 	case err != nil:
 		return err
-	case h.Length != b.Length || h.CRC32C != b.Crc32C || !bytes.Equal(h.SHA256[:], b.Sha256) || !bytes.Equal(h.Account[:], m.Account):
+	case h.Length != b.Length || h.CRC32C != b.Crc32C || !bytes.Equal(h.SHA256[:], b.Sha256) || !fits(h, account):
 		return errors.New("the record is another one than its row says")
 	}
 	return segment.Verify(c.file, b.Offset, h)
+}
+
+func fits(h segment.Header, account []byte) bool {
+	if h.Kind == segment.Submitted {
+		return h.Account == accountID{}
+	}
+	return bytes.Equal(h.Account[:], account)
 }

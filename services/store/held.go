@@ -98,7 +98,7 @@ func (a admin) checkLedger(after []byte) (*contract.CheckResponse, error) {
 				answer.Problems = append(answer.Problems, fmt.Sprintf("ledger, row %d, account %x: its mail isn't held: the provider's copy is the only one", idOfKey(key), key[:len(accountID{})]))
 			}
 		}
-		answer.Cursor = nil
+		answer.Cursor = []byte{byte(len(queues) + 1)}
 		return nil
 	})
 	return answer, err

@@ -72,7 +72,7 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract
 	call := &engine.Call{}
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
-			l, err := f.uploads.finish(m.Upload, id)
+			l, err := f.uploads.finish(m.Upload, segment.Received, id)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -112,14 +112,25 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (*contract
 	return answer, call, nil
 }
 
-// settle ends a put's uploads when the commit was made: those of one that was refused for good are dropped, since it would
-// be refused again. It gives the error of the put.
+// settle ends a put's uploads when the commit was made. It gives the error of the put.
 func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, c *engine.Call, err error) error {
 	if len(c.Large) == 0 {
 		return err
 	}
+	var uploads []uint64
+	for _, m := range q.Mails {
+		if m.Upload != 0 {
+			uploads = append(uploads, m.Upload)
+		}
+	}
+	return f.endUploads(ctx, c.Large, uploads, err)
+}
+
+// endUploads ends the uploads of a commit whose error is err: those of one that was refused for good are dropped, since it
+// would be refused again.
+func (s *Store) endUploads(ctx context.Context, large []segment.Location, uploads []uint64, err error) error {
 	if errors.Is(err, contract.ErrConflict) || errors.Is(err, contract.ErrNotFound) {
-		dropped := f.db.Commit(ctx, &engine.Call{Large: c.Large, Plan: func(t *engine.Txn, locations []segment.Location) error {
+		dropped := s.db.Commit(ctx, &engine.Call{Large: large, Plan: func(t *engine.Txn, locations []segment.Location) error {
 			for _, l := range locations {
 				t.Drop(engine.BodyOf(l))
 			}
@@ -131,10 +142,8 @@ func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, c *engine.C
 	} else if err != nil {
 		return err
 	}
-	for _, m := range q.Mails {
-		if m.Upload != 0 {
-			f.uploads.done(m.Upload)
-		}
+	for _, upload := range uploads {
+		s.uploads.done(upload)
 	}
 	return err
 }

@@ -33,13 +33,13 @@ func (s *Store) rescue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rescued, lost := 0, 0
+	rescued, lost, unsent := 0, 0, 0
 	for _, number := range numbers {
-		r, l, err := s.rescueSegment(ctx, number, known)
+		r, l, u, err := s.rescueSegment(ctx, number, known)
 		if err != nil {
 			return fmt.Errorf("rescue bodies of segment %d: %w", number, err)
 		}
-		rescued, lost = rescued+r, lost+l
+		rescued, lost, unsent = rescued+r, lost+l, unsent+u
 	}
 	if err := s.db.Update(ctx, recount); err != nil {
 		return fmt.Errorf("count the queues anew: %w", err)
@@ -49,38 +49,10 @@ func (s *Store) rescue(ctx context.Context) error {
 	if lost > 0 {
 		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
 	}
+	if unsent > 0 {
+		text += fmt.Sprintf("; %d mails that were to be sent, or were sent, have lost their recipients: `postroom store salvage` finds them", unsent)
+	}
 	return s.keepCondition(ctx, true, contract.ConditionDamage, "notes", text)
-}
-
-// recount makes the queues' totals those of their rows: a lost note takes rows, and the totals of the next one hold.
-func recount(t *engine.Txn) error {
-	var old [][]byte
-	for key := range t.Scan(engine.Totals, nil, nil) {
-		old = append(old, bytes.Clone(key))
-	}
-	for _, key := range old {
-		t.Delete(engine.Totals, key)
-	}
-	totals := make(map[string]*rows.Total)
-	for _, q := range queues {
-		for key := range t.Scan(q.bucket, nil, nil) {
-			var m rows.Message
-			if _, err := t.Load(q.bucket, key, &m); err != nil {
-				return err
-			}
-			for _, total := range [][]byte{totalKey(q.bucket, nil), totalKey(q.bucket, m.Account)} {
-				if totals[string(total)] == nil {
-					totals[string(total)] = &rows.Total{}
-				}
-				totals[string(total)].Messages++
-				totals[string(total)].Octets += octetsOf(&m)
-			}
-		}
-	}
-	for key, total := range totals {
-		t.Save(engine.Totals, []byte(key), total)
-	}
-	return nil
 }
 
 type place struct {
@@ -92,31 +64,27 @@ type place struct {
 func (s *Store) knownBodies() (map[place]bool, error) {
 	known := make(map[place]bool)
 	err := s.db.View(func(r *engine.Reader) error {
-		for _, q := range queues {
-			for key := range r.Scan(q.bucket, nil, nil) {
-				var m rows.Message
-				if _, err := r.Load(q.bucket, key, &m); err != nil {
-					return err
-				}
-				known[place{m.Body.Segment, m.Body.Offset}] = true
-			}
+		if err := eachBody(r, func(b *rows.Body) { known[placeOf(b)] = true }); err != nil {
+			return err
 		}
 		for key := range r.Scan(engine.Dropped, nil, nil) {
 			var b rows.Body
 			if _, err := r.Load(engine.Dropped, key, &b); err != nil {
 				return err
 			}
-			known[place{b.Segment, b.Offset}] = true
+			known[placeOf(&b)] = true
 		}
 		return nil
 	})
 	return known, err
 }
 
-func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[place]bool) (rescued, lost int, err error) {
+func placeOf(b *rows.Body) place { return place{b.Segment, b.Offset} }
+
+func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[place]bool) (rescued, lost, unsent int, err error) {
 	f, err := s.db.Open(number)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	defer f.Close()
 	err = segment.Scan(f, func(h segment.Header, offset uint64, body io.Reader) error {
@@ -146,10 +114,12 @@ func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[plac
 			return err
 		case enrolled:
 			rescued++
+		case h.Kind == segment.Submitted:
+			unsent++
 		default:
 			lost++
 		}
 		return nil
 	})
-	return rescued, lost, err
+	return rescued, lost, unsent, err
 }
