@@ -137,6 +137,7 @@ func (c *Conn) begin(t Target) *Failure {
 			return judge(StartTLS, c.host, err, false)
 		}
 	}
+	t.Name = c.called(t.Name)
 	if f := c.hello(t.Name); f != nil {
 		return f
 	}
@@ -149,6 +150,22 @@ func (c *Conn) begin(t Target) *Failure {
 		return nil
 	}
 	return c.logIn(t)
+}
+
+// called is what the box calls itself: a name that isn't one of the DNS is refused by many, an address is not (RFC 5321 §4.1.4).
+func (c *Conn) called(name string) string {
+	if strings.Contains(name, ".") {
+		return name
+	}
+	local, err := netip.ParseAddrPort(c.line.LocalAddr().String())
+	switch addr := local.Addr().Unmap(); {
+	case err != nil:
+		return name
+	case addr.Is4():
+		return "[" + addr.String() + "]"
+	default:
+		return "[IPv6:" + addr.WithZone("").String() + "]"
+	}
 }
 
 func (c *Conn) hello(name string) *Failure {

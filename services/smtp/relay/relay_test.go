@@ -508,3 +508,17 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A box without a name in the DNS calls itself by its address.
+func TestNameless(t *testing.T) {
+	t.Parallel()
+	h := &host.Host{}
+	to := target(h.Listen(t))
+	to.Name = "postroom"
+	if f := send(t, to, mail("x\r\n", "b@c.example"))[0]; f != nil {
+		t.Error(f)
+	}
+	if lines := h.Lines(); lines[0] != "EHLO [127.0.0.1]" {
+		t.Errorf("it said %q", lines[0])
+	}
+}

@@ -143,10 +143,17 @@ type session struct {
 
 // say answers, and tells whether the conversation goes on.
 func (s *session) say(line, usual string) bool {
-	reply := ""
-	if s.Reply != nil {
-		reply = s.Reply(line)
+	return s.send(s.reply(line), usual)
+}
+
+func (s *session) reply(line string) string {
+	if s.Reply == nil {
+		return ""
 	}
+	return s.Reply(line)
+}
+
+func (s *session) send(reply, usual string) bool {
 	switch reply {
 	case "":
 		reply = usual
@@ -197,32 +204,29 @@ func (s *session) answer(line string) bool {
 		}
 		return s.say(line, "250 2.1.0 ok")
 	case "RCPT":
-		if s.Reply == nil || !strings.HasPrefix(s.Reply(line), "4") && !strings.HasPrefix(s.Reply(line), "5") {
+		reply := s.reply(line)
+		if !strings.HasPrefix(reply, "4") && !strings.HasPrefix(reply, "5") {
 			s.mail.To = append(s.mail.To, rest)
 		}
-		return s.say(line, "250 2.1.5 ok")
+		return s.send(reply, "250 2.1.5 ok")
 	case "DATA":
-		if s.Reply != nil && s.Reply(line) != "" {
-			return s.say(line, "")
-		}
-		if !s.say(line, "354 go on") {
+		if reply := s.reply(line); !s.send(reply, "354 go on") {
 			return false
+		} else if reply != "" {
+			return true
 		}
 		var text bytes.Buffer
 		if _, err := s.c.DotReader(0).WriteTo(&text); err != nil {
 			return false
 		}
 		s.mail.Text = text.String()
-		reply := ""
-		if s.Reply != nil {
-			reply = s.Reply("END")
-		}
+		reply := s.reply("END")
 		if reply == "" || strings.HasPrefix(reply, "2") || reply == Cut || reply == Silent {
 			s.mu.Lock()
 			s.mails = append(s.mails, s.mail)
 			s.mu.Unlock()
 		}
-		return s.say("END", "250 2.0.0 taken")
+		return s.send(reply, "250 2.0.0 taken")
 	case "QUIT":
 		s.say(line, "221 2.0.0 bye")
 		return false
