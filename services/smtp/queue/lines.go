@@ -21,7 +21,7 @@ const (
 // item is a mail's recipients that go one way. It's in its flow's heap unless it's being tried.
 type item struct {
 	mail  *mail
-	way   route.Way
+	way   *route.Way // shared by all that go that way
 	flow  *flow
 	due   int64 // unix, nanoseconds
 	index int32 // in the flow's heap; -1: not there

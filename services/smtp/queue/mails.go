@@ -114,19 +114,32 @@ func (r *runner) arrange(m *mail) {
 		r.schedule(m, r.way(m, one), one.due)
 	}
 	for _, it := range m.items {
-		d := r.destination(it.way)
+		d := r.destination(*it.way)
 		r.lines.add(it, d, m.sender)
 	}
 }
 
 func (r *runner) schedule(m *mail, way route.Way, due int64) {
 	for _, it := range m.items {
-		if it.way == way {
+		if *it.way == way {
 			it.due = min(it.due, due)
 			return
 		}
 	}
-	m.items = append(m.items, &item{mail: m, way: way, due: due, index: -1})
+	m.items = append(m.items, &item{mail: m, way: r.shared(way), due: due, index: -1})
+}
+
+// shared gives the one copy of a way: there are many items, and few ways. Called with mu held.
+func (r *runner) shared(way route.Way) *route.Way {
+	one := r.ways[way]
+	if one == nil {
+		if len(r.ways) > 2*len(r.lines.dests)+1000 {
+			clear(r.ways) // of destinations that are gone, most of them
+		}
+		one = &way
+		r.ways[way] = one
+	}
+	return one
 }
 
 // way gives a recipient's, by the settings in force; one that has none is the box's to tell its sender. Called with mu held.

@@ -15,6 +15,7 @@ import (
 	"postroom/services/contract"
 	"postroom/services/settings"
 	"postroom/services/smtp/relay"
+	"postroom/services/smtp/route"
 )
 
 // Config is what a runner works with.
@@ -50,6 +51,7 @@ type runner struct {
 	settings *settings.Settings // that the ways were found by
 	mails    map[uint64]*mail
 	lines    *lines
+	ways     map[route.Way]*route.Way
 	ended    uint64 // counts tries that ended
 }
 
@@ -88,7 +90,7 @@ func Run(ctx context.Context, c Config) error {
 
 func newRunner(c Config) *runner {
 	return &runner{Config: c, id: rand.Uint64(), wake: make(chan struct{}, 1), pool: newPool(), settings: c.Settings(),
-		mails: map[uint64]*mail{}, lines: newLines()}
+		mails: map[uint64]*mail{}, lines: newLines(), ways: map[route.Way]*route.Way{}}
 }
 
 // follow takes what the store says of the queue.

@@ -50,7 +50,7 @@ type outcome struct {
 
 // run tries an item.
 func (r *runner) run(ctx context.Context, it *item) {
-	t := &try{runner: r, item: it, mail: it.mail, way: it.way}
+	t := &try{runner: r, item: it, mail: it.mail, way: *it.way}
 	defer t.done()
 	if !t.claim() {
 		return
