@@ -29,7 +29,8 @@ const (
 type try struct {
 	*runner
 	item      *item
-	mail      *mail
+	mail      *mail // locked, but for its id
+	as        *mail // whose it was when the try began
 	way       route.Way
 	settings  *settings.Settings
 	sent      *contract.Transport // as the store has it, once it's begun
@@ -71,6 +72,7 @@ func (t *try) claim() bool {
 	defer t.mu.Unlock()
 	t.runner.applySettings()
 	t.settings = t.runner.settings
+	t.as = &mail{id: t.mail.id, sender: t.mail.sender, owner: t.mail.owner, host: t.mail.host}
 	soon := time.Now().Add(time.Second).UnixNano()
 	for i := range t.mail.recipients {
 		one := &t.mail.recipients[i]
@@ -241,7 +243,7 @@ func (t *try) deliverHere(ctx context.Context) {
 
 // deliver sends mail to a server.
 func (t *try) deliver(ctx context.Context) {
-	key := t.item.flow.dest.key + " " + string(t.way.TLS) + " " + t.mail.login(t.way)
+	key := t.item.flow.dest.key + " " + string(t.way.TLS) + " " + t.as.login(t.way)
 	c, f := t.pool.take(key), (*relay.Failure)(nil)
 	reused := c != nil
 	if c == nil {
@@ -313,7 +315,7 @@ func (t *try) connect(ctx context.Context, key string) (*pooled, *relay.Failure)
 	idle := max(0, d.most-d.running)
 	t.mu.Unlock()
 	t.pool.room(d, idle)
-	c, f := t.open(ctx, t.settings, t.mail, t.way)
+	c, f := t.open(ctx, t.settings, t.as, t.way)
 	if f == nil {
 		return &pooled{Conn: c, key: key, dest: d}, nil
 	}
@@ -346,15 +348,15 @@ func (t *try) health(results []*relay.Failure) {
 // lent asks whose the sender of a mail is that no account is known for: an account's mail doesn't go to the MX where its own
 // way was only missed for want of a proof.
 func (t *try) lent(ctx context.Context) *relay.Failure {
-	if t.mail.sender == "" || t.mail.owner != "" || t.sent.Client == "" || !route.NeedsOwner(t.settings) {
+	if t.as.sender == "" || t.as.owner != "" || t.sent.Client == "" || !route.NeedsOwner(t.settings) {
 		return nil
 	}
-	whose, err := t.Store.LookUpSender(ctx, &contract.LookUpSenderRequest{Address: t.mail.sender, Client: t.sent.Client})
+	whose, err := t.Store.LookUpSender(ctx, &contract.LookUpSenderRequest{Address: t.as.sender, Client: t.sent.Client})
 	if err != nil || len(whose.Account) == 0 || whose.Owner {
 		return nil
 	}
 	var refusal *route.Refusal
-	_, err = route.Find(t.settings, route.Mail{Sender: t.mail.sender, Recipient: t.addresses[0], Account: true, Host: whose.Host})
+	_, err = route.Find(t.settings, route.Mail{Sender: t.as.sender, Recipient: t.addresses[0], Account: true, Host: whose.Host})
 	if errors.As(err, &refusal) {
 		return noWay(refusal)
 	}

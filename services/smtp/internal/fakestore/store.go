@@ -457,6 +457,20 @@ func (s *Store) SetCondition(_ context.Context, q *contract.SetConditionRequest)
 	return &contract.SetConditionResponse{}, nil
 }
 
+// Tried says that nothing is left that a runner could do now.
+func (s *Store) Tried() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.mails {
+		for _, r := range m.Recipients {
+			if r.State == contract.RecipientState_SENDING || r.State == contract.RecipientState_WAITING && time.Until(r.NextTry.AsTime()) <= 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Until waits for a moment when ok holds.
 func (s *Store) Until(ctx context.Context, ok func() bool) bool {
 	look := s.watch(ctx, s.looks)
