@@ -27,6 +27,7 @@ type item struct {
 	index int32 // in the flow's heap; -1: not there
 
 	suspect bool // it's tried in a place for suspects
+	left    bool // its destination: what is to come is between the runner and the store
 }
 
 // flow holds what one sender has for a destination, the first due on top. Destinations take their senders in turn.
@@ -233,15 +234,23 @@ func (l *lines) take(line *[]*dest, at int64) *item {
 	return nil
 }
 
-// done ends the try of an item, which is in no heap any more.
-func (l *lines) done(it *item) {
-	d := it.flow.dest
-	d.running--
-	l.running--
+// leave gives back an item's place at its destination.
+func (l *lines) leave(it *item) {
+	if it.left {
+		return
+	}
+	it.left = true
+	it.flow.dest.running--
 	if it.suspect {
 		l.runningSuspects--
 	}
-	l.place(d)
+	l.place(it.flow.dest)
+}
+
+// done ends the try of an item, which is in no heap any more.
+func (l *lines) done(it *item) {
+	l.leave(it)
+	l.running--
 }
 
 type items []*item

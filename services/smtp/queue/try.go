@@ -278,11 +278,20 @@ func (t *try) deliver(ctx context.Context) {
 		}
 		c.mails++
 	}
-	t.end(ctx, t.outcomes(results, f, c))
+	outcomes := t.outcomes(results, f, c)
 	if c != nil {
 		t.health(results)
 		t.pool.put(c)
+		t.leave() // the connection is for the next mail, while the store syncs this one's end
 	}
+	t.end(ctx, outcomes)
+}
+
+func (t *try) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines.leave(t.item)
+	t.look()
 }
 
 // outcomes joins the results with their recipients; f is of all of them.
