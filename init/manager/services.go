@@ -75,7 +75,7 @@ var servers = []server{
 		{"pop3.listen", false, func(s *settings.Settings) []settings.Listen { return s.POP3.Listen }},
 		{"pop3.listen_tls", true, func(s *settings.Settings) []settings.Listen { return s.POP3.ListenTLS }},
 	}},
-	{smtp, func(m *Manager) []string { return nil }, []listen{
+	{smtp, func(m *Manager) []string { return []string{"--bodies", m.bodies()} }, []listen{
 		{"smtp.listen", false, func(s *settings.Settings) []settings.Listen { return s.SMTP.Listen }},
 		{"smtp.listen_submission", false, func(s *settings.Settings) []settings.Listen { return s.SMTP.ListenSubmission }},
 		{"smtp.listen_tls", true, func(s *settings.Settings) []settings.Listen { return s.SMTP.ListenTLS }},

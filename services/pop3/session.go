@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"postroom/services/bodies"
 	"postroom/services/gate"
 	"postroom/services/wire"
 )
@@ -65,7 +66,7 @@ type session struct {
 	failed  int      // logins
 	over    bool     // the connection is closed behind this reply
 
-	segments segments
+	segments bodies.Segments
 }
 
 func newSession(server *server, nc net.Conn) *session {
@@ -76,7 +77,7 @@ func newSession(server *server, nc net.Conn) *session {
 		began:  time.Now(),
 		state:  authorization,
 
-		segments: segments{folder: server.bodies},
+		segments: bodies.Segments{Folder: server.bodies},
 	}
 	s.client = gate.Client(nc)
 	s.from = gate.Origin(s.client)
@@ -101,7 +102,7 @@ func (s *session) serve(ctx, stopping context.Context, implicitTLS bool) {
 	s.log.Debug("connection", "address", s.client, "tls", implicitTLS)
 	err := s.guarded(ctx, implicitTLS)
 	err = errors.Join(err, s.conn.Close())
-	s.segments.close()
+	s.segments.Close()
 	s.dropMailbox(ctx)
 	s.log.Debug("connection closed", "err", err, "took", time.Since(s.began))
 }

@@ -2,22 +2,18 @@ package smtp
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
-	"time"
 
 	"postroom/services/contract"
+	"postroom/services/process"
 	"postroom/services/settings"
+	"postroom/services/smtp/queue"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Names of the sockets that are passed to the service (LISTEN_FDNAMES); one with several addresses comes
@@ -28,33 +24,19 @@ const (
 	socketTLS        = "smtp.listen_tls"        // TLS from the first octet (RFC 8314 §3)
 )
 
-// Main is the service: it serves until SIGTERM, and gives the exit status.
+// Main is the service: it serves, and delivers, until SIGTERM, and gives the exit status.
 func Main(args []string) int {
 	var c config
-	flags := flag.NewFlagSet("smtp", flag.ContinueOnError)
-	flags.StringVar(&c.store, "store", "", "`path` of the store's socket for smtp")
-	flags.TextVar(&c.level, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn, error")
-	if err := flags.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.level})).With("service", "smtp")
-
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, c, log); err != nil {
-		log.Error("service ended", "err", err)
-		return 1
-	}
-	return 0
+	p := process.New("smtp")
+	p.Require(&c.store, "store", "`path` of the store's socket for smtp")
+	p.Require(&c.bodies, "bodies", "`folder` of the store's segments")
+	return p.Main(args, func(ctx context.Context, log *slog.Logger) error { return run(ctx, c, log) })
 }
 
 // config is what the command line says.
 type config struct {
-	store string
-	level slog.Level
+	store  string
+	bodies string
 }
 
 func run(ctx context.Context, c config, log *slog.Logger) error {
@@ -63,6 +45,11 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return fmt.Errorf("take over the listening sockets: %w", err)
 	}
 	plain := slices.Concat(sockets[socketPlain], sockets[socketSubmission])
+	bodies, err := os.OpenRoot(c.bodies)
+	if err != nil {
+		return fmt.Errorf("open the folder of bodies: %w", err)
+	}
+	defer bodies.Close()
 	client := contract.NewClient(c.store, contract.NewSmtpClient)
 	defer client.Close()
 
@@ -77,43 +64,28 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 			once.Do(func() { close(ready) })
 		})
 	})
-	running.Go(func() { s.feedWatchdog(ctx) })
+	running.Go(func() {
+		process.Beat(ctx, process.Watchdog(log), func() {
+			s.places.Len() // unless a session holds the places for good
+			process.Tell(log, process.Alive)
+		})
+	})
 	select {
 	case <-ready:
 	case <-ctx.Done():
 		return nil
 	}
-	s.tell(daemon.SdNotifyReady)
-	defer context.AfterFunc(ctx, func() { s.tell(stopping) })()
+	running.Go(func() {
+		err := queue.Run(ctx, queue.Config{Store: queue.Remote(client), Bodies: bodies, Settings: s.settings.Load, Log: log})
+		if err != nil {
+			log.Error("queue runner ended", "err", err)
+		}
+	})
+	process.Tell(log, process.Ready)
+	defer context.AfterFunc(ctx, func() { process.Tell(log, stopping) })()
 	s.serve(ctx, plain, sockets[socketTLS])
 	return nil
 }
 
 // stopping asks the supervisor for the time that sessions have.
-var stopping = fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (drain + finishPause).Microseconds())
-
-// feedWatchdog speaks up as often as the supervisor wants it to, as long as no session holds the places for good.
-func (s *server) feedWatchdog(ctx context.Context) {
-	most, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || most <= 0 {
-		return
-	}
-	beat := time.NewTicker(most / 3)
-	defer beat.Stop()
-	for {
-		s.places.Len()
-		s.tell(daemon.SdNotifyWatchdog)
-		select {
-		case <-ctx.Done():
-			return
-		case <-beat.C:
-		}
-	}
-}
-
-// tell sends a word to the supervisor, if there is one.
-func (s *server) tell(word string) {
-	if _, err := daemon.SdNotify(false, word); err != nil {
-		s.log.Warn("supervisor not told", "word", word, "err", err)
-	}
-}
+var stopping = fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", process.Stopping, (drain + finishPause).Microseconds())
