@@ -388,3 +388,13 @@ const (
 	inside  = "127.0.0.1:40000"   // in a trusted network
 	outside = "203.0.113.7:40000" // not, and outside the enrolment networks, too
 )
+
+// Deliver is the runner's life line. There is never anything to deliver: what came is kept for the test.
+func (f *fakeStore) Deliver(ctx context.Context, _ *contract.DeliverRequest, _ contract.Smtp_DeliverServer) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (f *fakeStore) ListTransport(context.Context, *contract.ListTransportRequest) (*contract.ListTransportResponse, error) {
+	return &contract.ListTransportResponse{Cursor: []byte("none")}, nil
+}

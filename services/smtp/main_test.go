@@ -30,7 +30,7 @@ func TestService(t *testing.T) {
 	plain, submission, implicit := listenLoopback(t), listenLoopback(t), listenLoopback(t)
 	notes := listenNotify(t)
 	var out bytes.Buffer
-	cmd := exec.Command(os.Args[0], "--store", f.listen(t), "--log-level", "debug")
+	cmd := exec.Command(os.Args[0], "--store", f.listen(t), "--bodies", t.TempDir(), "--log-level", "debug")
 	cmd.Stderr = &out
 	cmd.Env = append(os.Environ(), asService+"=1", "LISTEN_FDS=3", "WATCHDOG_USEC=30000",
 		"LISTEN_FDNAMES="+strings.Join([]string{socketPlain, socketTLS, socketSubmission}, ":"),
@@ -87,7 +87,7 @@ func TestService(t *testing.T) {
 
 func TestMainRefuses(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--nonsense"}, {"--log-level", "loud"}} {
+	for _, args := range [][]string{{"--nonsense"}, {"--log-level", "loud"}, {"--store", "x"}} {
 		if got := Main(append([]string{"smtp"}, args...)); got != 2 {
 			t.Errorf("%q: exit status %d, want 2", args, got)
 		}
