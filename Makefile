@@ -9,7 +9,8 @@ IMAGE_VERSION ?= 0.1.0
 TOOLS   := $(CURDIR)/build/bin
 # Packages of Debian 12: to build, to boot, to test with.
 PACKAGES := gcc libc6-dev protobuf-compiler libprotobuf-dev binutils zstd kmod e2fsprogs mtools dosfstools gdisk \
-  qemu-system-x86 ovmf dovecot-core dovecot-pop3d fetchmail mpop getmail6 curl python3 ca-certificates
+  qemu-system-x86 ovmf dovecot-core dovecot-pop3d fetchmail mpop getmail6 curl python3 ca-certificates \
+  swaks libio-socket-ssl-perl msmtp neomutt postfix
 GO_TEST := go test -timeout 20m
 
 .PHONY: help deps needs build run demo check test bench fuzz soak generate image flash
@@ -76,6 +77,6 @@ AS_ROOT := $(if $(filter-out 0,$(shell id -u)),-exec "sudo -E")
 # The cuts of the power run without the race detector, under which each costs four times as much.
 test: needs build ## every test
 	$(GO_TEST) -race ./...
-	$(GO_TEST) -race -tags root $(AS_ROOT) $$(grep -rlE '^//go:build root' --include='*_test.go' init tests tools | xargs -n1 dirname | sort -u | grep -v powercut | sed 's,^,./,')
+	$(GO_TEST) -race -tags root $(AS_ROOT) $$(grep -rlE '^//go:build root' --include='*_test.go' init services tests tools | xargs -n1 dirname | sort -u | grep -v powercut | sed 's,^,./,')
 	$(GO_TEST) -tags root $(AS_ROOT) ./tests/powercut
 	$(GO_TEST) -tags guest ./tests/guest ./image ./tools/guest

@@ -20,7 +20,7 @@ import (
 )
 
 // programs are the names that the one program is found under.
-var programs = []string{"confine", "store", "pop3", "fetcher", "validator", "console"}
+var programs = []string{"confine", "store", "pop3", "smtp", "fetcher", "validator", "console"}
 
 // A tree collects the root file system, parents before what is in them. Everything belongs to root, at no time.
 type tree struct {

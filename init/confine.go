@@ -8,7 +8,7 @@ import (
 )
 
 // Users of the appliance. A service's group has the same number.
-var users = map[string]int{"store": 100, "pop3": 101, "fetcher": 102, "validator": 103, "console": 105}
+var users = map[string]int{"store": 100, "pop3": 101, "fetcher": 102, "validator": 103, "smtp": 104, "console": 105}
 
 // bodiesGroup may read the store's segments.
 const bodiesGroup = 110
@@ -44,7 +44,9 @@ var cells = map[string]cell{
 	"pop3":      {groups: []int{bodiesGroup}, folders: supervisor.Folders{Read: []string{bodiesFolder}}, umask: 0o077, memory: 40},
 	"fetcher":   {folders: supervisor.Folders{Read: []string{"/etc"}}, umask: 0o077, memory: 40}, // names, root certificates
 	"validator": {groups: []int{bodiesGroup}, folders: supervisor.Folders{Read: []string{bodiesFolder}}, umask: 0o077, memory: 50},
-	"console":   {folders: supervisor.Folders{Read: []string{consoleFolder}}, umask: 0o077, memory: 25},
+	// Names, root certificates; bodies to send.
+	"smtp":    {groups: []int{bodiesGroup}, folders: supervisor.Folders{Read: []string{"/etc", bodiesFolder}}, umask: 0o077, memory: 40},
+	"console": {folders: supervisor.Folders{Read: []string{consoleFolder}}, umask: 0o077, memory: 25},
 }
 
 // maxTasks is the most threads of a service.

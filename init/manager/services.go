@@ -16,11 +16,12 @@ const (
 	validator = "validator"
 	pop3      = "pop3"
 	console   = "console"
+	smtp      = "smtp"
 )
 
 // callers are the kinds of callers that the store serves: a socket each, owned by the user id of the service
 // of that name; "admin" and "init" are the machine's owner's.
-var callers = []string{pop3, fetcher, validator, console, "admin", "init"}
+var callers = []string{pop3, smtp, fetcher, validator, console, "admin", "init"}
 
 const watchdog = 30 * time.Second
 
@@ -73,6 +74,11 @@ var servers = []server{
 	{pop3, func(m *Manager) []string { return []string{"--bodies", m.bodies()} }, []listen{
 		{"pop3.listen", false, func(s *settings.Settings) []settings.Listen { return s.POP3.Listen }},
 		{"pop3.listen_tls", true, func(s *settings.Settings) []settings.Listen { return s.POP3.ListenTLS }},
+	}},
+	{smtp, func(m *Manager) []string { return []string{"--bodies", m.bodies()} }, []listen{
+		{"smtp.listen", false, func(s *settings.Settings) []settings.Listen { return s.SMTP.Listen }},
+		{"smtp.listen_submission", false, func(s *settings.Settings) []settings.Listen { return s.SMTP.ListenSubmission }},
+		{"smtp.listen_tls", true, func(s *settings.Settings) []settings.Listen { return s.SMTP.ListenTLS }},
 	}},
 	{console, func(m *Manager) []string { return []string{"--client-keys", m.cfg.ClientKeys} }, []listen{
 		{"console.listen", true, func(s *settings.Settings) []settings.Listen { return s.Console.Listen }},

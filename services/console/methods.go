@@ -48,6 +48,13 @@ var methods = map[string]method{
 	"AssignAddress":    changes(contract.AdminService.AssignAddress),
 	"RemoveAddress":    changes(contract.AdminService.RemoveAddress),
 	"SetLicence":       changes(contract.AdminService.SetLicence),
+	"SetLogin":         changes(contract.AdminService.SetLogin),
+	"ListLogins":       reads(contract.AdminService.ListLogins),
+	"RemoveLogin":      changes(contract.AdminService.RemoveLogin),
+	"ListQueue":        reads(contract.AdminService.ListQueue),
+	"ShowQueued":       reads(contract.AdminService.ShowQueued),
+	"ChangeQueued":     changes(contract.AdminService.ChangeQueued),
+	"ListCounters":     reads(contract.AdminService.ListCounters),
 }
 
 // message is a pointer to a generated type.

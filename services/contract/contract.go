@@ -25,6 +25,7 @@ const (
 	ConditionTooLarge     = "too-large"     // a mail over the limit stays at the provider; subject: account
 	ConditionStore        = "store"         // the store can't be opened, and nothing is served
 	ConditionLicences     = "licences"      // more users have one than the settings allow
+	ConditionRelayLogin   = "relay-login"   // a relay refuses login data; subject: account, or a kept login's name
 	ConditionIncomplete   = "incomplete"    // mail was let through as incomplete, and stays at the provider; subject: account
 )
 
@@ -34,6 +35,7 @@ const (
 	QueueIn        = "in"
 	QueueOut       = "out"
 	QueueRetrieved = "retrieved"
+	QueueTransport = "transport" // of no account
 )
 
 // VerdictDeliver is the verdict that moves a message to the Out Queue as it is.

@@ -34,6 +34,7 @@ const (
 	Topic_TOPIC_VERIFICATIONS Topic = 3 // a login waits to be verified at its provider
 	Topic_TOPIC_CONDITIONS    Topic = 4
 	Topic_TOPIC_QUEUES        Topic = 5 // mail came into a queue, or left one
+	Topic_TOPIC_LOGINS        Topic = 6 // login data for relays changed: an account's, or a kept login's
 )
 
 // Enum value maps for Topic.
@@ -45,6 +46,7 @@ var (
 		3: "TOPIC_VERIFICATIONS",
 		4: "TOPIC_CONDITIONS",
 		5: "TOPIC_QUEUES",
+		6: "TOPIC_LOGINS",
 	}
 	Topic_value = map[string]int32{
 		"TOPIC_UNSPECIFIED":   0,
@@ -53,6 +55,7 @@ var (
 		"TOPIC_VERIFICATIONS": 3,
 		"TOPIC_CONDITIONS":    4,
 		"TOPIC_QUEUES":        5,
+		"TOPIC_LOGINS":        6,
 	}
 )
 
@@ -7606,7 +7609,7 @@ func (x *AccountStatus) GetWaiting() uint64 {
 
 type QueueStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"` // held | in | out | retrieved
+	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"` // held | in | out | retrieved, and of the whole box transport
 	Messages      uint64                 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
 	Octets        uint64                 `protobuf:"varint,3,opt,name=octets,proto3" json:"octets,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -9357,14 +9360,15 @@ const file_contract_proto_rawDesc = "" +
 	"\x15GetFingerprintRequest\"Y\n" +
 	"\x16GetFingerprintResponse\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12'\n" +
-	"\x0fcertificate_pem\x18\x02 \x01(\fR\x0ecertificatePem*\x87\x01\n" +
+	"\x0fcertificate_pem\x18\x02 \x01(\fR\x0ecertificatePem*\x99\x01\n" +
 	"\x05Topic\x12\x15\n" +
 	"\x11TOPIC_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eTOPIC_SETTINGS\x10\x01\x12\x12\n" +
 	"\x0eTOPIC_ACCOUNTS\x10\x02\x12\x17\n" +
 	"\x13TOPIC_VERIFICATIONS\x10\x03\x12\x14\n" +
 	"\x10TOPIC_CONDITIONS\x10\x04\x12\x10\n" +
-	"\fTOPIC_QUEUES\x10\x05*\x81\x01\n" +
+	"\fTOPIC_QUEUES\x10\x05\x12\x10\n" +
+	"\fTOPIC_LOGINS\x10\x06*\x81\x01\n" +
 	"\bVerified\x12\x18\n" +
 	"\x14VERIFIED_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11VERIFIED_ACCEPTED\x10\x01\x12\x14\n" +
@@ -9446,7 +9450,7 @@ const file_contract_proto_rawDesc = "" +
 	"\tApplyFile\x12\x1d.postroom.v1.ApplyFileRequest\x1a\x1e.postroom.v1.ApplyFileResponse\x12Y\n" +
 	"\x0eReportServices\x12\".postroom.v1.ReportServicesRequest\x1a#.postroom.v1.ReportServicesResponse\x12P\n" +
 	"\vReportClock\x12\x1f.postroom.v1.ReportClockRequest\x1a .postroom.v1.ReportClockResponse\x12J\n" +
-	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\xf0\x0f\n" +
+	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse2\x98\x14\n" +
 	"\x05Admin\x12J\n" +
 	"\tGetStatus\x12\x1d.postroom.v1.GetStatusRequest\x1a\x1e.postroom.v1.GetStatusResponse\x12P\n" +
 	"\vShowAccount\x12\x1f.postroom.v1.ShowAccountRequest\x1a .postroom.v1.ShowAccountResponse\x12I\n" +
@@ -9476,7 +9480,16 @@ const file_contract_proto_rawDesc = "" +
 	"\rAssignAddress\x12!.postroom.v1.AssignAddressRequest\x1a\x19.postroom.v1.UserResponse\x12G\n" +
 	"\rRemoveAddress\x12\x1b.postroom.v1.AddressRequest\x1a\x19.postroom.v1.UserResponse\x12G\n" +
 	"\n" +
-	"SetLicence\x12\x1e.postroom.v1.SetLicenceRequest\x1a\x19.postroom.v1.UserResponse2d\n" +
+	"SetLicence\x12\x1e.postroom.v1.SetLicenceRequest\x1a\x19.postroom.v1.UserResponse\x12H\n" +
+	"\bSetLogin\x12\x1c.postroom.v1.SetLoginRequest\x1a\x1e.postroom.v1.LoginNameResponse\x12M\n" +
+	"\n" +
+	"ListLogins\x12\x1e.postroom.v1.ListLoginsRequest\x1a\x1f.postroom.v1.ListLoginsResponse\x12L\n" +
+	"\vRemoveLogin\x12\x1d.postroom.v1.LoginNameRequest\x1a\x1e.postroom.v1.LoginNameResponse\x12J\n" +
+	"\tListQueue\x12\x1d.postroom.v1.ListQueueRequest\x1a\x1e.postroom.v1.ListQueueResponse\x12I\n" +
+	"\n" +
+	"ShowQueued\x12\x1a.postroom.v1.QueuedRequest\x1a\x1f.postroom.v1.ShowQueuedResponse\x12S\n" +
+	"\fChangeQueued\x12 .postroom.v1.ChangeQueuedRequest\x1a!.postroom.v1.ChangeQueuedResponse\x12S\n" +
+	"\fListCounters\x12 .postroom.v1.ListCountersRequest\x1a!.postroom.v1.ListCountersResponse2d\n" +
 	"\aConsole\x12Y\n" +
 	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponseB\x1cZ\x1apostroom/services/contractb\x06proto3"
 
@@ -9795,79 +9808,93 @@ var file_contract_proto_depIdxs = []int32{
 	111, // 142: postroom.v1.Admin.AssignAddress:input_type -> postroom.v1.AssignAddressRequest
 	110, // 143: postroom.v1.Admin.RemoveAddress:input_type -> postroom.v1.AddressRequest
 	112, // 144: postroom.v1.Admin.SetLicence:input_type -> postroom.v1.SetLicenceRequest
-	27,  // 145: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	7,   // 146: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	10,  // 147: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	13,  // 148: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	16,  // 149: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	18,  // 150: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
-	20,  // 151: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	23,  // 152: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	26,  // 153: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	28,  // 154: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	7,   // 155: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
-	30,  // 156: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	33,  // 157: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	35,  // 158: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	37,  // 159: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	39,  // 160: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	42,  // 161: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	44,  // 162: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
-	51,  // 163: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	53,  // 164: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	55,  // 165: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	58,  // 166: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	16,  // 167: postroom.v1.Smtp.Login:output_type -> postroom.v1.LoginResponse
-	28,  // 168: postroom.v1.Smtp.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	60,  // 169: postroom.v1.Smtp.LookUpSender:output_type -> postroom.v1.LookUpSenderResponse
-	62,  // 170: postroom.v1.Smtp.LookUpRecipient:output_type -> postroom.v1.LookUpRecipientResponse
-	67,  // 171: postroom.v1.Smtp.SubmitAll:output_type -> postroom.v1.SubmitAllResponse
-	51,  // 172: postroom.v1.Smtp.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	53,  // 173: postroom.v1.Smtp.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	55,  // 174: postroom.v1.Smtp.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	7,   // 175: postroom.v1.Smtp.Deliver:output_type -> postroom.v1.Look
-	71,  // 176: postroom.v1.Smtp.ListTransport:output_type -> postroom.v1.ListTransportResponse
-	77,  // 177: postroom.v1.Smtp.BeginDelivery:output_type -> postroom.v1.BeginDeliveryResponse
-	80,  // 178: postroom.v1.Smtp.EndDelivery:output_type -> postroom.v1.EndDeliveryResponse
-	82,  // 179: postroom.v1.Smtp.GetLogin:output_type -> postroom.v1.GetLoginResponse
-	84,  // 180: postroom.v1.Smtp.RefuseLogin:output_type -> postroom.v1.RefuseLoginResponse
-	7,   // 181: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	87,  // 182: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	89,  // 183: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	91,  // 184: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	93,  // 185: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	96,  // 186: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	98,  // 187: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	129, // 188: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	129, // 189: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	139, // 190: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	133, // 191: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	133, // 192: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	133, // 193: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	133, // 194: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	133, // 195: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
-	137, // 196: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
-	133, // 197: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	142, // 198: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	145, // 199: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	10,  // 200: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	147, // 201: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	147, // 202: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	149, // 203: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	151, // 204: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	102, // 205: postroom.v1.Admin.ListUsers:output_type -> postroom.v1.ListUsersResponse
-	104, // 206: postroom.v1.Admin.ShowUser:output_type -> postroom.v1.ShowUserResponse
-	100, // 207: postroom.v1.Admin.AddUser:output_type -> postroom.v1.UserResponse
-	100, // 208: postroom.v1.Admin.SetUserPassword:output_type -> postroom.v1.UserResponse
-	100, // 209: postroom.v1.Admin.RemoveUser:output_type -> postroom.v1.UserResponse
-	100, // 210: postroom.v1.Admin.MoveAccount:output_type -> postroom.v1.UserResponse
-	109, // 211: postroom.v1.Admin.ListAddresses:output_type -> postroom.v1.ListAddressesResponse
-	100, // 212: postroom.v1.Admin.AssignAddress:output_type -> postroom.v1.UserResponse
-	100, // 213: postroom.v1.Admin.RemoveAddress:output_type -> postroom.v1.UserResponse
-	100, // 214: postroom.v1.Admin.SetLicence:output_type -> postroom.v1.UserResponse
-	28,  // 215: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	146, // [146:216] is the sub-list for method output_type
-	76,  // [76:146] is the sub-list for method input_type
+	113, // 145: postroom.v1.Admin.SetLogin:input_type -> postroom.v1.SetLoginRequest
+	116, // 146: postroom.v1.Admin.ListLogins:input_type -> postroom.v1.ListLoginsRequest
+	114, // 147: postroom.v1.Admin.RemoveLogin:input_type -> postroom.v1.LoginNameRequest
+	119, // 148: postroom.v1.Admin.ListQueue:input_type -> postroom.v1.ListQueueRequest
+	121, // 149: postroom.v1.Admin.ShowQueued:input_type -> postroom.v1.QueuedRequest
+	123, // 150: postroom.v1.Admin.ChangeQueued:input_type -> postroom.v1.ChangeQueuedRequest
+	125, // 151: postroom.v1.Admin.ListCounters:input_type -> postroom.v1.ListCountersRequest
+	27,  // 152: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	7,   // 153: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	10,  // 154: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	13,  // 155: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	16,  // 156: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	18,  // 157: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
+	20,  // 158: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	23,  // 159: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	26,  // 160: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	28,  // 161: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	7,   // 162: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
+	30,  // 163: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	33,  // 164: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	35,  // 165: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	37,  // 166: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	39,  // 167: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	42,  // 168: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	44,  // 169: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
+	51,  // 170: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	53,  // 171: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	55,  // 172: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	58,  // 173: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	16,  // 174: postroom.v1.Smtp.Login:output_type -> postroom.v1.LoginResponse
+	28,  // 175: postroom.v1.Smtp.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	60,  // 176: postroom.v1.Smtp.LookUpSender:output_type -> postroom.v1.LookUpSenderResponse
+	62,  // 177: postroom.v1.Smtp.LookUpRecipient:output_type -> postroom.v1.LookUpRecipientResponse
+	67,  // 178: postroom.v1.Smtp.SubmitAll:output_type -> postroom.v1.SubmitAllResponse
+	51,  // 179: postroom.v1.Smtp.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	53,  // 180: postroom.v1.Smtp.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	55,  // 181: postroom.v1.Smtp.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	7,   // 182: postroom.v1.Smtp.Deliver:output_type -> postroom.v1.Look
+	71,  // 183: postroom.v1.Smtp.ListTransport:output_type -> postroom.v1.ListTransportResponse
+	77,  // 184: postroom.v1.Smtp.BeginDelivery:output_type -> postroom.v1.BeginDeliveryResponse
+	80,  // 185: postroom.v1.Smtp.EndDelivery:output_type -> postroom.v1.EndDeliveryResponse
+	82,  // 186: postroom.v1.Smtp.GetLogin:output_type -> postroom.v1.GetLoginResponse
+	84,  // 187: postroom.v1.Smtp.RefuseLogin:output_type -> postroom.v1.RefuseLoginResponse
+	7,   // 188: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	87,  // 189: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	89,  // 190: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	91,  // 191: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	93,  // 192: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	96,  // 193: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	98,  // 194: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	129, // 195: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	129, // 196: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	139, // 197: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	133, // 198: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	133, // 199: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	133, // 200: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	133, // 201: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	133, // 202: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
+	137, // 203: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
+	133, // 204: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	142, // 205: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	145, // 206: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	10,  // 207: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	147, // 208: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	147, // 209: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	149, // 210: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	151, // 211: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	102, // 212: postroom.v1.Admin.ListUsers:output_type -> postroom.v1.ListUsersResponse
+	104, // 213: postroom.v1.Admin.ShowUser:output_type -> postroom.v1.ShowUserResponse
+	100, // 214: postroom.v1.Admin.AddUser:output_type -> postroom.v1.UserResponse
+	100, // 215: postroom.v1.Admin.SetUserPassword:output_type -> postroom.v1.UserResponse
+	100, // 216: postroom.v1.Admin.RemoveUser:output_type -> postroom.v1.UserResponse
+	100, // 217: postroom.v1.Admin.MoveAccount:output_type -> postroom.v1.UserResponse
+	109, // 218: postroom.v1.Admin.ListAddresses:output_type -> postroom.v1.ListAddressesResponse
+	100, // 219: postroom.v1.Admin.AssignAddress:output_type -> postroom.v1.UserResponse
+	100, // 220: postroom.v1.Admin.RemoveAddress:output_type -> postroom.v1.UserResponse
+	100, // 221: postroom.v1.Admin.SetLicence:output_type -> postroom.v1.UserResponse
+	115, // 222: postroom.v1.Admin.SetLogin:output_type -> postroom.v1.LoginNameResponse
+	117, // 223: postroom.v1.Admin.ListLogins:output_type -> postroom.v1.ListLoginsResponse
+	115, // 224: postroom.v1.Admin.RemoveLogin:output_type -> postroom.v1.LoginNameResponse
+	120, // 225: postroom.v1.Admin.ListQueue:output_type -> postroom.v1.ListQueueResponse
+	122, // 226: postroom.v1.Admin.ShowQueued:output_type -> postroom.v1.ShowQueuedResponse
+	124, // 227: postroom.v1.Admin.ChangeQueued:output_type -> postroom.v1.ChangeQueuedResponse
+	126, // 228: postroom.v1.Admin.ListCounters:output_type -> postroom.v1.ListCountersResponse
+	28,  // 229: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	153, // [153:230] is the sub-list for method output_type
+	76,  // [76:153] is the sub-list for method input_type
 	76,  // [76:76] is the sub-list for extension type_name
 	76,  // [76:76] is the sub-list for extension extendee
 	0,   // [0:76] is the sub-list for field type_name

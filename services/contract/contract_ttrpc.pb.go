@@ -1042,6 +1042,13 @@ type AdminService interface {
 	AssignAddress(context.Context, *AssignAddressRequest) (*UserResponse, error)
 	RemoveAddress(context.Context, *AddressRequest) (*UserResponse, error)
 	SetLicence(context.Context, *SetLicenceRequest) (*UserResponse, error)
+	SetLogin(context.Context, *SetLoginRequest) (*LoginNameResponse, error)
+	ListLogins(context.Context, *ListLoginsRequest) (*ListLoginsResponse, error)
+	RemoveLogin(context.Context, *LoginNameRequest) (*LoginNameResponse, error)
+	ListQueue(context.Context, *ListQueueRequest) (*ListQueueResponse, error)
+	ShowQueued(context.Context, *QueuedRequest) (*ShowQueuedResponse, error)
+	ChangeQueued(context.Context, *ChangeQueuedRequest) (*ChangeQueuedResponse, error)
+	ListCounters(context.Context, *ListCountersRequest) (*ListCountersResponse, error)
 }
 
 func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
@@ -1228,6 +1235,55 @@ func RegisterAdminService(srv *ttrpc.Server, svc AdminService) {
 					return nil, err
 				}
 				return svc.SetLicence(ctx, &req)
+			},
+			"SetLogin": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req SetLoginRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.SetLogin(ctx, &req)
+			},
+			"ListLogins": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListLoginsRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListLogins(ctx, &req)
+			},
+			"RemoveLogin": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req LoginNameRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.RemoveLogin(ctx, &req)
+			},
+			"ListQueue": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListQueueRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListQueue(ctx, &req)
+			},
+			"ShowQueued": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req QueuedRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ShowQueued(ctx, &req)
+			},
+			"ChangeQueued": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ChangeQueuedRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ChangeQueued(ctx, &req)
+			},
+			"ListCounters": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ListCountersRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ListCounters(ctx, &req)
 			},
 		},
 	})
@@ -1446,6 +1502,62 @@ func (c *adminClient) RemoveAddress(ctx context.Context, req *AddressRequest) (*
 func (c *adminClient) SetLicence(ctx context.Context, req *SetLicenceRequest) (*UserResponse, error) {
 	var resp UserResponse
 	if err := c.client.Call(ctx, "postroom.v1.Admin", "SetLicence", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) SetLogin(ctx context.Context, req *SetLoginRequest) (*LoginNameResponse, error) {
+	var resp LoginNameResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "SetLogin", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListLogins(ctx context.Context, req *ListLoginsRequest) (*ListLoginsResponse, error) {
+	var resp ListLoginsResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListLogins", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) RemoveLogin(ctx context.Context, req *LoginNameRequest) (*LoginNameResponse, error) {
+	var resp LoginNameResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "RemoveLogin", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListQueue(ctx context.Context, req *ListQueueRequest) (*ListQueueResponse, error) {
+	var resp ListQueueResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListQueue", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ShowQueued(ctx context.Context, req *QueuedRequest) (*ShowQueuedResponse, error) {
+	var resp ShowQueuedResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ShowQueued", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ChangeQueued(ctx context.Context, req *ChangeQueuedRequest) (*ChangeQueuedResponse, error) {
+	var resp ChangeQueuedResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ChangeQueued", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *adminClient) ListCounters(ctx context.Context, req *ListCountersRequest) (*ListCountersResponse, error) {
+	var resp ListCountersResponse
+	if err := c.client.Call(ctx, "postroom.v1.Admin", "ListCounters", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -77,7 +77,7 @@ func TestPutsGoTogether(t *testing.T) {
 			}
 		})
 	}
-	for account := range byte(putCalls) { // so many are under way
+	for account := range byte(callsTogether) { // so many are under way
 		put(account)
 		<-f.entered
 	}
@@ -92,8 +92,8 @@ func TestPutsGoTogether(t *testing.T) {
 	}
 	close(f.goOn)
 	puts.Wait()
-	if calls := f.calls.Load(); calls < putCalls+1 || calls > 2*putCalls {
-		t.Errorf("%d calls for %d puts, want at most %d", calls, 50+putCalls, 2*putCalls)
+	if calls := f.calls.Load(); calls < callsTogether+1 || calls > 2*callsTogether {
+		t.Errorf("%d calls for %d puts, want at most %d", calls, 50+callsTogether, 2*callsTogether)
 	}
 }
 
@@ -124,9 +124,9 @@ func TestPutsOfManyOctets(t *testing.T) {
 	t.Parallel()
 	_, p := servePuts(t)
 	for range 5 {
-		p.waiting = append(p.waiting, &waitingPut{octets: MaxPut/2 - 1})
+		p.waiting = append(p.waiting, &waiting[*PutRequest, *PutResponse]{octets: MaxPut/2 - 1})
 	}
-	p.waiting = append(p.waiting, &waitingPut{octets: 2 * MaxPut})
+	p.waiting = append(p.waiting, &waiting[*PutRequest, *PutResponse]{octets: 2 * MaxPut})
 	var taken []int
 	for len(p.waiting) > 0 {
 		taken = append(taken, len(p.take()))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"postroom/services/sasl"
 )
 
 // capa is CAPA (RFC 2449 §5). It says what is true of this connection now.
@@ -26,7 +28,7 @@ func (s *session) capabilities() []string {
 		"IMPLEMENTATION Postroom",
 	}
 	if s.mayLogIn() {
-		list = append(list, "USER", "SASL PLAIN LOGIN") // RFC 2449 §6.2, RFC 5034 §3
+		list = append(list, "USER", "SASL "+sasl.Mechanisms) // RFC 2449 §6.2, RFC 5034 §3
 	}
 	if _, tls := s.conn.TLS(); !tls {
 		list = append(list, "STLS") // RFC 2595 §4

@@ -3,7 +3,6 @@ package pop3
 import (
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 
 	"postroom/services/contract"
@@ -67,24 +66,5 @@ func flip(t *testing.T, f *fakeStore, m *contract.MailboxMessage) {
 	b[0] ^= 1
 	if _, err := file.WriteAt(b, at); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// A lack of file descriptors says nothing about the mail.
-func TestMayPass(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		err  error
-		want bool
-	}{
-		{nil, false},
-		{&os.PathError{Op: "open", Path: "00000001.seg", Err: syscall.EMFILE}, true},
-		{&os.PathError{Op: "open", Path: "00000001.seg", Err: syscall.EACCES}, true},
-		{&os.PathError{Op: "open", Path: "00000001.seg", Err: syscall.ENOENT}, false},
-		{&os.PathError{Op: "read", Path: "00000001.seg", Err: syscall.EIO}, false},
-	} {
-		if got := mayPass(tt.err); got != tt.want {
-			t.Errorf("%v: got %v, want %v", tt.err, got, tt.want)
-		}
 	}
 }

@@ -18,7 +18,7 @@ func (s *session) hold(ctx context.Context, name string, account []byte) {
 	began, log := time.Now(), s.log.With("account", name)
 	ctx, cancel := context.WithTimeout(ctx, in.Hold)
 	defer cancel()
-	defer s.gate.whenClosed(cancel)()
+	defer s.waits.WhenClosed(cancel)()
 	_, err := s.server.store.AwaitFetch(ctx, &contract.AwaitFetchRequest{Account: account})
 	switch {
 	case ctx.Err() != nil:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strconv"
 
+	"postroom/services/bodies"
 	"postroom/services/contract"
 	"postroom/services/settings"
 	"postroom/services/wire"
@@ -28,7 +29,7 @@ type message struct {
 	id     uint64
 	uidl   string
 	prefix []byte
-	body   body
+	body   bodies.Body
 	octets int64 // what RETR sends, stuffing not counted
 
 	before bool // it was retrieved in an earlier session
@@ -59,15 +60,14 @@ func (b *mailbox) load(ctx context.Context, s *server) error {
 
 func newMessage(number int, m *contract.MailboxMessage) message {
 	b := m.GetBody()
-	length := int64(b.GetLength())
 	return message{
 		number: number,
 		id:     m.Id,
 		uidl:   m.Uidl,
 		prefix: m.Prefix,
-		body:   body{segment: b.GetSegment(), offset: int64(b.GetOffset()), length: length, crc32c: b.GetCrc32C()},
+		body:   bodies.Of(b),
 		before: m.Retrieved,
-		octets: int64(len(m.Prefix)) + wire.Octets(length, !b.GetOpenEnd()),
+		octets: int64(len(m.Prefix)) + wire.Octets(int64(b.GetLength()), !b.GetOpenEnd()),
 	}
 }
 

@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"postroom/services/bodies"
 )
 
 // DESIGN: LIST gives exactly the octets that RETR then sends (RFC 1939 §11), and they are the body's own.
 func TestListedOctetsAreSent(t *testing.T) {
 	t.Parallel()
 	f := newFakeStore(t)
-	bodies := []string{
+	texts := []string{
 		"", ".", "..", "\r\n", "\n", "\r", ".\r\n", "\r\n.\r\n", "\n.\n", "\r.\r",
 		"Subject: x\r\n\r\n.\r\n..\r\n...\r\n",
 		"Subject: x\r\n\r\nno end",
@@ -20,8 +22,8 @@ func TestListedOctetsAreSent(t *testing.T) {
 		"Subject: x\r\n\r\n\x00\x80\xff\r\n",
 		strings.Repeat(".\r\n", 40_000),
 		strings.Repeat("x", 200_000),
-		strings.Repeat("x", piece-1) + "\r\n.dot behind the first piece",
-		strings.Repeat("x", piece-2) + "\r\n.dot at its edge",
+		strings.Repeat("x", bodies.Piece-1) + "\r\n.dot behind the first piece",
+		strings.Repeat("x", bodies.Piece-2) + "\r\n.dot at its edge",
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -29,9 +31,9 @@ func TestListedOctetsAreSent(t *testing.T) {
 		for range random.IntN(60) {
 			b.WriteByte(".\r\n.\r\nx"[random.IntN(8)%7])
 		}
-		bodies = append(bodies, b.String())
+		texts = append(texts, b.String())
 	}
-	for i, body := range bodies {
+	for i, body := range texts {
 		prefix := testPrefix
 		if i%5 == 4 {
 			prefix = ""
@@ -40,7 +42,7 @@ func TestListedOctetsAreSent(t *testing.T) {
 	}
 	c := loggedIn(t, start(t, f).plain)
 	total := 0
-	for i, body := range bodies {
+	for i, body := range texts {
 		n := i + 1
 		listed := c.ask(fmt.Sprint("LIST ", n), "+OK")
 		title := c.ask(fmt.Sprint("RETR ", n), "+OK")
@@ -64,5 +66,5 @@ func TestListedOctetsAreSent(t *testing.T) {
 			t.Errorf("TOP of all lines: got %.80q, want %.80q", top, got)
 		}
 	}
-	c.ask("STAT", fmt.Sprintf("+OK %d %d", len(bodies), total))
+	c.ask("STAT", fmt.Sprintf("+OK %d %d", len(texts), total))
 }

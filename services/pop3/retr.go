@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"postroom/services/bodies"
 	"postroom/services/contract"
 )
 
@@ -34,7 +35,7 @@ func whole(w io.Writer) io.Writer { return w }
 func (s *session) send(ctx context.Context, m *message, title string, part func(io.Writer) io.Writer) error {
 	file, err := s.openBody(m)
 	switch {
-	case mayPass(err):
+	case bodies.MayPass(err):
 		return storeRefusal(fmt.Errorf("open the body of message %d: %w", m.id, err))
 	case err != nil:
 		return s.broken(ctx, m, err)
@@ -45,7 +46,7 @@ func (s *session) send(ctx context.Context, m *message, title string, part func(
 	}
 	w := part(dots)
 	if _, err = w.Write(m.prefix); err == nil {
-		err = m.body.copyTo(w, file)
+		err = m.body.CopyTo(w, file)
 	}
 	if err != nil && err != errEnough {
 		return s.broken(ctx, m, err)
@@ -54,15 +55,15 @@ func (s *session) send(ctx context.Context, m *message, title string, part func(
 }
 
 func (s *session) openBody(m *message) (*os.File, error) {
-	if m.body.length == 0 {
+	if m.body.Length == 0 {
 		return nil, nil
 	}
-	return s.segments.open(m.body.segment)
+	return s.segments.Open(m.body.Segment)
 }
 
 // broken gives what ends the session: the connection's error or, reported to the store, damage.
 func (s *session) broken(ctx context.Context, m *message, err error) error {
-	var d *damage
+	var d *bodies.Damage
 	if errors.As(err, &d) {
 		s.reportDamage(ctx, m, d)
 	}
@@ -70,8 +71,8 @@ func (s *session) broken(ctx context.Context, m *message, err error) error {
 }
 
 // reportDamage has the store hold the message, in the background.
-func (s *session) reportDamage(ctx context.Context, m *message, d *damage) {
-	s.log.Error("damaged body", "segment", m.body.segment, "body", m.id, "err", d)
+func (s *session) reportDamage(ctx context.Context, m *message, d *bodies.Damage) {
+	s.log.Error("damaged body", "segment", m.body.Segment, "body", m.id, "err", d)
 	report := &contract.ReportDamageRequest{Account: s.mailbox.account, Id: m.id, Text: d.Error()}
 	s.server.background(ctx, endWait, func(ctx context.Context) {
 		if _, err := s.server.store.ReportDamage(ctx, report); err != nil {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"postroom/services/certificate"
+	"postroom/services/gate"
 	"postroom/services/settings"
 )
 
@@ -35,18 +37,20 @@ type server struct {
 	tls    *tls.Config
 
 	// Swapped whole whenever the settings change.
-	settings    atomic.Pointer[settings.Settings]
-	certificate atomic.Pointer[tls.Certificate]
+	settings atomic.Pointer[settings.Settings]
 
-	locks    locks
-	places   places
-	failures failures
-	work     sync.WaitGroup // sessions, and what they left to the background
+	certificate *certificate.Current
+	locks       locks
+	places      gate.Places
+	logins      *gate.Logins
+	work        sync.WaitGroup // sessions, and what they left to the background
 }
 
 func newServer(store store, bodies *os.Root, log *slog.Logger) *server {
 	s := &server{id: rand.Uint64(), store: store, bodies: bodies, log: log}
-	s.tls = s.newTLS()
+	s.certificate = certificate.New(store.GetCertificate)
+	s.tls = s.certificate.TLS()
+	s.logins = gate.NewLogins(store.Login, s.background)
 	return s
 }
 
@@ -54,21 +58,7 @@ func newServer(store store, bodies *os.Root, log *slog.Logger) *server {
 // holds for the next login.
 func (s *server) apply(ctx context.Context, in *settings.Settings) {
 	s.settings.Store(in)
-	for {
-		err := s.loadCertificate(ctx, in)
-		if err == nil {
-			return
-		}
-		s.log.Error("certificate not loaded", "err", err)
-		if s.certificate.Load() != nil {
-			return // the one before is better than none
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Second):
-		}
-	}
+	s.certificate.Load(ctx, in.TLS, s.log)
 }
 
 // serve accepts connections until stopping ends, and returns when the last session and its background work

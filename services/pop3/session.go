@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"postroom/services/bodies"
+	"postroom/services/gate"
 	"postroom/services/wire"
 )
 
@@ -28,9 +30,8 @@ const (
 
 // What ends a session, beside the errors of its connection.
 var (
-	errStopping = errors.New("the service stops")
-	errPanic    = errors.New("panic")
-	errGone     = errors.New("the client closed the connection")
+	errPanic = errors.New("panic")
+	errGone  = errors.New("the client closed the connection")
 )
 
 var errOutlived = &refusal{
@@ -53,7 +54,7 @@ type session struct {
 	client netip.Addr   // the zero Addr where the connection has no IP address
 	from   netip.Prefix // what counts as its address
 	began  time.Time
-	gate   gate
+	waits  *gate.Waits
 
 	// Owned by the goroutine of the dialogue.
 	log     *slog.Logger
@@ -65,7 +66,7 @@ type session struct {
 	failed  int      // logins
 	over    bool     // the connection is closed behind this reply
 
-	segments segments
+	segments bodies.Segments
 }
 
 func newSession(server *server, nc net.Conn) *session {
@@ -76,14 +77,12 @@ func newSession(server *server, nc net.Conn) *session {
 		began:  time.Now(),
 		state:  authorization,
 
-		segments: segments{folder: server.bodies},
+		segments: bodies.Segments{Folder: server.bodies},
 	}
-	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
-		s.client = at.Addr().Unmap().WithZone("")
-	}
-	s.from = origin(s.client)
+	s.client = gate.Client(nc)
+	s.from = gate.Origin(s.client)
 	s.log = server.log.With("conn", s.id)
-	s.gate.interrupt = s.conn.Interrupt
+	s.waits = gate.NewWaits(s.conn.Interrupt)
 	return s
 }
 
@@ -97,13 +96,13 @@ func newID() string {
 // ctx ends, at once. It closes the connection.
 func (s *session) serve(ctx, stopping context.Context, implicitTLS bool) {
 	defer context.AfterFunc(ctx, s.conn.Interrupt)()
-	defer context.AfterFunc(stopping, s.gate.close)()
+	defer context.AfterFunc(stopping, s.waits.Close)()
 	defer time.AfterFunc(lifetime, s.conn.Interrupt).Stop()
 
 	s.log.Debug("connection", "address", s.client, "tls", implicitTLS)
 	err := s.guarded(ctx, implicitTLS)
 	err = errors.Join(err, s.conn.Close())
-	s.segments.close()
+	s.segments.Close()
 	s.dropMailbox(ctx)
 	s.log.Debug("connection closed", "err", err, "took", time.Since(s.began))
 }
@@ -167,7 +166,7 @@ func (s *session) readLine(limit int) (line []byte, err error) {
 	if s.state == transaction {
 		pause = finishPause
 	}
-	err = s.gate.wait(pause, func() error {
+	err = s.waits.Wait(pause, func() error {
 		line, err = s.conn.ReadLine(limit)
 		return err
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postroom/services/contract"
+	"postroom/services/gate"
 )
 
 // piped is the service over a pipe, its store in memory: time passes when all wait.
@@ -254,17 +255,17 @@ func TestUniformRefusals(t *testing.T) {
 		want          string
 		took          time.Duration
 	}{
-		{"outside, refused", outside, answer{0, refused, nil}, "-ERR [AUTH] login refused (conn *)", uniformWait},
-		{"outside, refused by the provider", outside, answer{4 * time.Second, refused, nil}, "-ERR [AUTH] login refused (conn *)", uniformWait},
-		{"outside, refused by a slow provider", outside, answer{9 * time.Second, refused, nil}, "-ERR [AUTH] login refused (conn *)", uniformWait},
-		{"outside, temporary", outside, answer{time.Second, temporary, nil}, "-ERR [AUTH] login refused (conn *)", uniformWait},
-		{"outside, no answer", outside, answer{2 * loginWait, nil, errors.New("x")}, "-ERR [AUTH] login refused (conn *)", uniformWait},
-		{"outside, the store's error", outside, answer{0, nil, errors.New("x")}, "-ERR [AUTH] login refused (conn *)", uniformWait},
-		{"the store says so", inside, answer{0, marked, nil}, "-ERR [AUTH] login refused (conn *)", uniformWait},
+		{"outside, refused", outside, answer{0, refused, nil}, "-ERR [AUTH] login refused (conn *)", gate.UniformWait},
+		{"outside, refused by the provider", outside, answer{4 * time.Second, refused, nil}, "-ERR [AUTH] login refused (conn *)", gate.UniformWait},
+		{"outside, refused by a slow provider", outside, answer{9 * time.Second, refused, nil}, "-ERR [AUTH] login refused (conn *)", gate.UniformWait},
+		{"outside, temporary", outside, answer{time.Second, temporary, nil}, "-ERR [AUTH] login refused (conn *)", gate.UniformWait},
+		{"outside, no answer", outside, answer{2 * gate.LoginWait, nil, errors.New("x")}, "-ERR [AUTH] login refused (conn *)", gate.UniformWait},
+		{"outside, the store's error", outside, answer{0, nil, errors.New("x")}, "-ERR [AUTH] login refused (conn *)", gate.UniformWait},
+		{"the store says so", inside, answer{0, marked, nil}, "-ERR [AUTH] login refused (conn *)", gate.UniformWait},
 		{"inside, refused", inside, answer{0, refused, nil}, "-ERR [AUTH] wrong password (conn *)", 0},
 		{"inside, temporary", inside, answer{9 * time.Second, temporary, nil}, "-ERR [SYS/TEMP] pop3.example.org doesn't answer (conn *)", 9 * time.Second},
 		{"inside, the store's error", inside, answer{0, nil, errors.New("x")}, "-ERR [SYS/TEMP] the mailbox can't be reached, try again later (conn *)", 0},
-		{"inside, no answer", inside, answer{2 * loginWait, nil, nil}, "-ERR [SYS/TEMP] the mailbox can't be reached, try again later (conn *)", loginWait},
+		{"inside, no answer", inside, answer{2 * gate.LoginWait, nil, nil}, "-ERR [SYS/TEMP] the mailbox can't be reached, try again later (conn *)", gate.LoginWait},
 		{"inside, no outcome", inside, answer{0, &contract.LoginResponse{}, nil}, "-ERR [SYS/TEMP] the mailbox*", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

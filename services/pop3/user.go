@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"postroom/services/gate"
+	"postroom/services/sasl"
 	"postroom/services/wire"
 )
 
@@ -15,7 +17,7 @@ var (
 		text: "log in over TLS: port 995, or STLS before the login; without TLS only from a trusted network, where the settings allow it",
 	}
 	errNoName    = protocolError("USER and the name of the login come before PASS")
-	errEmptyName = protocolError("the name of the login is missing, such as login@pop3.example.org")
+	errEmptyName = protocolError(sasl.ErrEmptyName.Text)
 )
 
 // mayLogIn tells whether a password may be sent on this connection, by the settings of this moment.
@@ -38,33 +40,34 @@ func (s *session) user(_ context.Context, argument []byte) error {
 
 // pass is PASS (RFC 1939 §7): all behind its first space is the password, spaces too.
 func (s *session) pass(ctx context.Context, argument []byte) error {
-	l := login{name: s.name, password: wire.NewSecret(string(argument)), came: time.Now()}
+	l := gate.Login{Name: s.name, Password: wire.NewSecret(string(argument)), Came: time.Now()}
 	s.name = "" // RFC 1939 §7: PASS is possible only behind a USER of its own
 	if !s.mayLogIn() {
 		return errNeedsTLS
 	}
-	if l.name == "" {
+	if l.Name == "" {
 		return errNoName
 	}
 	return s.authenticate(ctx, l)
 }
 
 // authenticate is what PASS and AUTH come to: it opens the mailbox of a login.
-func (s *session) authenticate(ctx context.Context, l login) error {
+func (s *session) authenticate(ctx context.Context, l gate.Login) error {
 	_, tls := s.conn.TLS()
-	log := s.log.With("account", l.name, "address", s.client, "tls", tls)
+	log := s.log.With("account", l.Name, "address", s.client, "tls", tls)
+	l.Client = s.client
 	err := s.logIn(ctx, l)
 	var r *refusal
 	switch {
 	case errors.As(err, &r):
-		log.Info("login refused", "err", r.cause, "took", time.Since(l.came))
+		log.Info("login refused", "err", r.cause, "took", time.Since(l.Came))
 		s.failed++
 		s.over = s.failed >= maxFailedLogins
 		return &refusal{code: r.code, text: r.text}
 	case err != nil:
 		return err
 	}
-	log.Info("login accepted", "messages", len(s.mailbox.messages), "took", time.Since(l.came))
-	s.log = s.log.With("account", l.name)
+	log.Info("login accepted", "messages", len(s.mailbox.messages), "took", time.Since(l.Came))
+	s.log = s.log.With("account", l.Name)
 	return s.ok("logged in")
 }

@@ -57,7 +57,7 @@ The same on the port that mail clients are set to today. An empty list turns it 
 The same with TLS from the start. An empty list turns it off.`},
 			{name: "max_size", value: text(&s.MaxSize, size(64<<10, 1<<30)), example: `"20MiB"`, doc: `
 The largest mail that is taken. Attachments grow by a third on their way into a mail.`},
-			{name: "max_recipients", value: number(&s.MaxRecipients, 100, 100_000), example: `200`, doc: `
+			{name: "max_recipients", value: number(&s.MaxRecipients, 100, 10_000), example: `200`, doc: `
 The most recipients of one mail. A client that has more is asked to send them in another one.`},
 			{name: "mails_per_minute", value: number(&s.MailsPerMinute, 0, 1_000_000), example: `60`, doc: `
 How many mails one address may send in a minute, and one account that has logged in; what comes faster is put off. 0 is any number.`},

@@ -62,7 +62,7 @@ func accountByName(r *engine.Reader, name string) (*account, error) {
 // saveAccount keeps an account's row, and tells the fetcher.
 func (s *Store) saveAccount(t *engine.Txn, a *account) {
 	t.Save(engine.Accounts, a.id[:], a.Account)
-	t.After(func() { s.accounts.changed(a.id, s) })
+	t.After(func() { s.accountChanged(a.id) })
 }
 
 // enrol makes an account whose login a provider has accepted, and its user.
@@ -114,12 +114,13 @@ func (s *Store) remove(t *engine.Txn, a *account) error {
 	t.Delete(engine.AccountNames, identityKey(name))
 	t.Delete(engine.AccountNames, foldedKey(name))
 	t.Delete(engine.Accounts, a.id[:])
+	s.forgetSender(t, a)
 	for _, condition := range []string{contract.ConditionLoginRefused, contract.ConditionLoginData, contract.ConditionProvider, contract.ConditionTooLarge, contract.ConditionIncomplete} {
 		s.clearCondition(t, condition, name.String())
 	}
 	t.After(func() {
 		s.fresh.forget(a.id)
-		s.accounts.changed(a.id, s)
+		s.accountChanged(a.id)
 	})
 	return s.leaveUser(t, a)
 }

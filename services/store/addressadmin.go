@@ -75,7 +75,7 @@ func (a admin) AssignAddress(ctx context.Context, q *contract.AssignAddressReque
 		}
 		addAddress(t, u, address.String(), q.First)
 		saveUser(t, u)
-		return nil
+		return a.releaseWaiting(t)
 	})
 }
 
@@ -108,7 +108,7 @@ func (a admin) RemoveAddress(ctx context.Context, q *contract.AddressRequest) (*
 		dropAddress(u, address.String())
 		saveUser(t, u)
 		t.After(func() { a.log.Info("address removed", "address", address.String(), "user", u.Name) })
-		return nil
+		return a.releaseWaiting(t) // it may be an account's login
 	})
 	return &contract.UserResponse{}, err
 }
@@ -171,11 +171,11 @@ func accountsByLogin(r *engine.Reader, address mail.Address) (list []*account, e
 	for _, domain := range domains {
 		prefix := foldedKey(mail.Name{Login: address.Local + "@" + domain})
 		for _, value := range r.Scan(engine.AccountNames, prefix, nil) {
-			a, err := loadAccount(r, accountID(value))
+			a, err := accountIfAny(r, value)
 			if err != nil {
 				return nil, err
 			}
-			if isLogin(a, address) {
+			if a != nil && isLogin(a, address) {
 				list = append(list, a)
 			}
 		}

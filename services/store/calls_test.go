@@ -34,7 +34,7 @@ func call[Q any, P message[Q], A any](method func(context.Context, P) (A, error)
 
 // calls are all calls of the contract that are answered once.
 func calls(s *Store) []func(context.Context, []byte) (bool, error) {
-	c, p, f, v, a, i := common{s, false}, pop3{s}, fetcher{s}, validator{s}, admin{s}, initService{s}
+	c, p, m, f, v, a, i := common{s, false}, pop3{s}, smtp{s}, fetcher{s}, validator{s}, admin{s}, initService{s}
 	return []func(context.Context, []byte) (bool, error){
 		call(c.GetSettings), call(c.SetCondition),
 		call(p.Login), call(p.OpenMailbox), call(p.EndPoll), call(p.ReportDamage), call(p.GetCertificate),
@@ -46,6 +46,13 @@ func calls(s *Store) []func(context.Context, []byte) (bool, error) {
 		call(a.SetAccount), call(a.RestoreMail),
 		call(a.RemoveAccount), call(a.ListMessages), call(a.ReadMessage), call(a.GetSettings), call(a.CheckSettings),
 		call(a.ApplySettings), call(a.Check), call(a.GetFingerprint),
+		call(a.SetLogin), call(a.ListLogins), call(a.RemoveLogin),
+		call(a.ListQueue), call(a.ShowQueued), call(a.ChangeQueued), call(a.ListCounters),
+		call(m.Login), call(m.GetCertificate), call(m.LookUpSender), call(m.LookUpRecipient), call(m.SubmitAll),
+		call(m.BeginUpload), call(m.AppendUpload), call(m.AbortUpload), call(m.ListTransport), call(m.BeginDelivery), call(m.EndDelivery),
+		call(m.GetLogin), call(m.RefuseLogin),
+		call(a.ListUsers), call(a.ShowUser), call(a.AddUser), call(a.SetUserPassword), call(a.RemoveUser), call(a.MoveAccount),
+		call(a.ListAddresses), call(a.AssignAddress), call(a.RemoveAddress), call(a.SetLicence),
 	}
 }
 
@@ -59,7 +66,7 @@ func FuzzCalls(f *testing.F) {
 		}
 		f.Add(method, octets)
 	}
-	for method := range byte(39) {
+	for method := range byte(len(calls(nil))) {
 		f.Add(method, []byte{})
 		f.Add(method, append([]byte{10, 16}, account[:]...)) // field 1: sixteen octets
 		f.Add(method, []byte{8, 1, 16, 1})                   // fields 1 and 2: numbers

@@ -119,6 +119,11 @@ func (p pop3) GetCertificate(ctx context.Context, _ *contract.GetCertificateRequ
 	return &contract.GetCertificateResponse{CertificatePem: certificate, KeyPem: key}, err
 }
 
+func (p smtp) GetCertificate(ctx context.Context, _ *contract.GetCertificateRequest) (*contract.GetCertificateResponse, error) {
+	certificate, key, err := p.certificate(ctx)
+	return &contract.GetCertificateResponse{CertificatePem: certificate, KeyPem: key}, err
+}
+
 // console serves the console service.
 type console struct{ *Store }
 

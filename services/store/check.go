@@ -17,25 +17,16 @@ import (
 // checkOctets is how much one call of Check reads.
 const checkOctets = 64 << 20
 
-// Check compares records with their rows, queue by queue, then the ledger with the queue of held mail, and users with accounts and
-// addresses. The cursor is a queue's index, behind all of them the ledger's and then the users', and the key of the row that was
-// checked last.
+// Check compares records with their rows, queue by queue; then the ledger with the queue of held mail; users with accounts and
+// addresses; the Transport Queue as the other queues; and the counts of shared bodies with the rows that name them. The cursor is a
+// part's place in this order, and the key of the row that was checked last.
 func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.CheckResponse, error) {
 	at, after := 0, []byte(nil)
 	if len(q.Cursor) > 0 {
 		at, after = int(q.Cursor[0]), q.Cursor[1:]
 	}
-	switch {
-	case at == len(queues):
-		answer, err := a.checkLedger(after)
-		if err == nil && len(answer.Cursor) == 0 {
-			answer.Cursor = []byte{byte(at + 1)}
-		}
-		return answer, err
-	case at == len(queues)+1:
-		return a.checkUsers()
-	case at > len(queues)+1:
-		return nil, fmt.Errorf("%w: cursor", contract.ErrInvalid)
+	if at >= len(queues) {
+		return a.checkRest(at, after)
 	}
 	c := checker{store: a.Store, answer: &contract.CheckResponse{}}
 	defer c.close()
@@ -84,6 +75,26 @@ func (a admin) Check(_ context.Context, q *contract.CheckRequest) (*contract.Che
 	return c.answer, nil
 }
 
+// checkRest checks a part behind the queues. What checks it gives the key of the row that was checked last as the cursor, none when it
+// has ended.
+func (a admin) checkRest(at int, after []byte) (*contract.CheckResponse, error) {
+	rest := []func(after []byte) (*contract.CheckResponse, error){a.checkLedger, a.checkUsers, a.checkTransport, a.checkShared}
+	if at-len(queues) >= len(rest) {
+		return nil, fmt.Errorf("%w: cursor", contract.ErrInvalid)
+	}
+	answer, err := rest[at-len(queues)](after)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(answer.Cursor) > 0:
+		answer.Cursor = append([]byte{byte(at)}, answer.Cursor...)
+	case at+1 < len(queues)+len(rest):
+		answer.Cursor = []byte{byte(at + 1)}
+	}
+	return answer, nil
+}
+
 // checker compares one row after the other, and keeps the segment that it read last open.
 type checker struct {
 	store   *Store
@@ -99,16 +110,20 @@ func (c *checker) close() {
 }
 
 func (c *checker) check(queue string, key []byte, m *rows.Message) {
+	c.checkBody(fmt.Sprintf("queue %s, message %d, account %x", queue, idOfKey(key), m.Account), m.Body, m.Account)
+}
+
+func (c *checker) checkBody(whose string, b *rows.Body, account []byte) {
 	c.answer.Messages++
-	c.answer.Octets += m.Body.Length
-	if err := c.compare(m); err != nil {
-		c.answer.Problems = append(c.answer.Problems, fmt.Sprintf("queue %s, message %d, account %x: segment %d at %d: %v",
-			queue, idOfKey(key), m.Account, m.Body.Segment, m.Body.Offset, err))
+	c.answer.Octets += b.Length
+	if err := c.compare(b, account); err != nil {
+		c.answer.Problems = append(c.answer.Problems, fmt.Sprintf("%s: segment %d at %d: %v", whose, b.Segment, b.Offset, err))
 	}
 }
 
-func (c *checker) compare(m *rows.Message) error {
-	b := m.Body
+// compare compares a record with what a row of an account says; nil: of none. What was sent is of no account, whoever's
+// row names it.
+func (c *checker) compare(b *rows.Body, account []byte) error {
 	if c.file == nil || c.segment != b.Segment {
 		c.close()
 		f, err := c.store.db.Open(b.Segment)
@@ -126,8 +141,15 @@ func (c *checker) compare(m *rows.Message) error {
 	switch {
 	case err != nil:
 		return err
-	case h.Length != b.Length || h.CRC32C != b.Crc32C || !bytes.Equal(h.SHA256[:], b.Sha256) || !bytes.Equal(h.Account[:], m.Account):
+	case h.Length != b.Length || h.CRC32C != b.Crc32C || !bytes.Equal(h.SHA256[:], b.Sha256) || !fits(h, account):
 		return errors.New("the record is another one than its row says")
 	}
 	return segment.Verify(c.file, b.Offset, h)
+}
+
+func fits(h segment.Header, account []byte) bool {
+	if h.Kind == segment.Submitted {
+		return h.Account == accountID{}
+	}
+	return bytes.Equal(h.Account[:], account)
 }

@@ -27,7 +27,7 @@ func (c *userChecker) say(format string, args ...any) {
 	}
 }
 
-func (a admin) checkUsers() (*contract.CheckResponse, error) {
+func (a admin) checkUsers([]byte) (*contract.CheckResponse, error) {
 	answer := &contract.CheckResponse{}
 	err := a.db.View(func(r *engine.Reader) error {
 		c := &userChecker{Reader: r}

@@ -27,7 +27,12 @@ type lived struct {
 
 	// What the store answered for, in the life under test.
 	put, refused []string
-	left         bool // the first mail of the Out Queue
+	left         bool     // the first mail of the Out Queue
+	waits, sent  uint64   // mails of the Transport Queue: one that stays, and one that is delivered
+	submits      []string // as put, into the Transport Queue
+	refusedSends []string
+	delivered    bool // the second mail: into the In Queue, with a notice
+	held         bool // the first one
 	marked       bool
 	settings     bool
 }
@@ -65,6 +70,8 @@ func newLived(t *testing.T) *lived {
 	if _, err := (pop3{b.Store}).EndPoll(t.Context(), &contract.EndPollRequest{Account: l.account, Leave: leave}); err != nil {
 		t.Fatal(err)
 	}
+	l.waits = b.submitted(sendText("waits"))
+	l.sent = b.submitted(sendText("sent"))
 	l.dir, l.cfg = filepath.Join(t.TempDir(), "store"), b.cfg
 	if err := os.CopyFS(l.dir, os.DirFS(b.cfg.Dir)); err != nil {
 		t.Fatal(err)
@@ -101,6 +108,7 @@ func (l lived) run(t *testing.T, dir string, faulty *disktest.Faulty) *lived {
 		_, err = pop3{s}.EndPoll(t.Context(), &contract.EndPollRequest{Account: l.account, Leave: []uint64{list[0].Id}})
 		l.left = err == nil
 	}
+	l.send(b)
 	answer, err := fetcher{s}.ListLedger(t.Context(), &contract.ListLedgerRequest{Account: l.account})
 	if err == nil && len(answer.Rows) > 0 {
 		l.marked = b.mark(l.account, answer.Rows[0].Id, contract.LedgerState_DELE_SENT) == nil
@@ -120,6 +128,48 @@ func (l *lived) store(b *box, m *contract.PutMail) error {
 	return err
 }
 
+func sendText(text string) *contract.SubmitMail {
+	m := sendMail("x@example.org", "me+gmx.de@pop3proxy.reddoxx", "you@example.net")
+	m.Body = []byte(text)
+	return m
+}
+
+// send takes mail into the Transport Queue, and delivers some of it.
+func (l *lived) send(b *box) {
+	for _, text := range []string{"submitted", "submitted, too"} {
+		_, err := b.submit(sendText(text))
+		l.tookSend(text, err)
+	}
+	r := b.runner(1)
+	defer r.die()
+	begun := make([]bool, 2)
+	for i, id := range []uint64{l.waits, l.sent} {
+		_, err := r.tryBegin(id, 0, 1)
+		begun[i] = err == nil
+	}
+	if begun[0] {
+		l.held = r.tryEnd(l.waits, nil, result(0, contract.RecipientState_FAILED), result(1, contract.RecipientState_ON_HOLD)) == nil
+	}
+	if !begun[1] {
+		return
+	}
+	notice := sendText("notice")
+	notice.Client = ""
+	local := result(0, contract.RecipientState_DELIVERED)
+	local.Local = l.account
+	err := r.tryEnd(l.sent, []*contract.SubmitMail{notice}, local, result(1, contract.RecipientState_FAILED))
+	l.delivered = err == nil
+	l.tookSend("notice", err)
+}
+
+func (l *lived) tookSend(text string, err error) {
+	if err == nil {
+		l.submits = append(l.submits, text)
+	} else {
+		l.refusedSends = append(l.refusedSends, text)
+	}
+}
+
 func (l *lived) took(text string, err error) {
 	if err == nil {
 		l.put = append(l.put, text)
@@ -137,7 +187,7 @@ func (s *Store) mailboxOf(ctx context.Context, account []byte) ([]*contract.Mail
 func (l *lived) check(t *testing.T, dir, boot string) (problems []string) {
 	t.Helper()
 	say := func(format string, a ...any) { problems = append(problems, fmt.Sprintf(format, a...)) }
-	b := &box{t: t, cfg: l.cfg, orphans: len(l.refused)}
+	b := &box{t: t, cfg: l.cfg, orphans: len(l.refused) + len(l.refusedSends)}
 	b.cfg.Dir, b.cfg.FS, b.cfg.Boot, b.cfg.Now = dir, disktest.Unsynced{}, boot, func() time.Time { return l.now }
 	s, err := Open(context.Background(), b.cfg)
 	if err != nil {
@@ -161,11 +211,20 @@ func (l *lived) check(t *testing.T, dir, boot string) (problems []string) {
 				found[text] = append(found[text], q.name)
 			}
 		}
+		for key := range r.Scan(engine.Transport, nil, nil) {
+			m, err := findQueued(r, idOfKey(key))
+			if err != nil {
+				return err
+			}
+			text := string(b.octets(contractBody(m.Body)))
+			found[text] = append(found[text], contract.QueueTransport)
+		}
 		return nil
 	})
 	if err != nil {
 		say("%v", err)
 	}
+	l.checkSent(b, found, say)
 	for _, text := range append([]string{"to leave", "to validate"}, l.put...) {
 		if len(found[text]) != 1 {
 			say("%.20q is in %v", text, found[text])
@@ -187,6 +246,28 @@ func (l *lived) check(t *testing.T, dir, boot string) (problems []string) {
 		say("settings that were applied are not in force")
 	}
 	return problems
+}
+
+// checkSent: what was taken is there once, and what was delivered is in one queue or the other, with its notice.
+func (l *lived) checkSent(b *box, found map[string][]string, say func(string, ...any)) {
+	for _, text := range append([]string{"waits"}, l.submits...) {
+		if !slices.Equal(found[text], []string{contract.QueueTransport}) {
+			say("%q is in %v", text, found[text])
+		}
+	}
+	for _, text := range l.refusedSends {
+		if n := len(found[text]); n > 1 {
+			say("%q, refused, is in %v", text, found[text])
+		}
+	}
+	if in := found["sent"]; len(in) != 1 || (in[0] == contract.QueueIn) != (len(found["notice"]) == 1) {
+		say("a mail is in %v, and its notice in %v", in, found["notice"])
+	} else if l.delivered && in[0] != contract.QueueIn {
+		say("a mail was delivered, and is in %v", in)
+	}
+	if m := b.queuedMail(l.waits); l.held && m.GetRecipients() != nil && m.Recipients[1].State != contract.RecipientState_ON_HOLD {
+		say("a mail was held, and is %v", m.Recipients[1].State)
+	}
 }
 
 // Each call to the disk fails in its turn, alone or with all that come behind it, a write behind its first half: what the

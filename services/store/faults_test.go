@@ -139,3 +139,55 @@ func TestFailingSettings(t *testing.T) {
 		}
 	}
 }
+
+// A mail that can't be made durable is refused; nothing of it shows, and the same submission takes it once. The end of its
+// delivery, which can't be made durable, has not happened.
+func TestFailingTransport(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ op, part string }{{"write", "bodies"}, {"sync", "bodies"}, {"write", "notes"}, {"sync", "notes"}} {
+		for _, errno := range errnos {
+			t.Run(fmt.Sprintf("%v at %s of %s", errno, c.op, c.part), func(t *testing.T) {
+				t.Parallel()
+				b := newBox(t)
+				b.orphans = 2
+				account := b.enrolled("me@gmx.de@pop3.gmx.de")
+				r := b.runner(1)
+				m := sendMail("x@example.org", "me+gmx.de@pop3proxy.reddoxx", "you@example.net")
+				hits := b.failAt(c.op, c.part, errno)
+				if _, err := b.submit(m); !errors.Is(err, contract.ErrUnavailable) || !strings.Contains(err.Error(), errno.Error()) {
+					t.Errorf("submitted: %v, want ErrUnavailable and %v", err, errno)
+				}
+				if hits() == 0 {
+					t.Fatal("nothing failed")
+				}
+				b.faulty.Fail(nil)
+				if b.queued() != 0 {
+					t.Error("a mail was refused, and is there")
+				}
+				id := b.submitted(m)
+				r.begin(id, 0, 1)
+				notice := sendMail("", "x@example.org")
+				notice.Client = ""
+				local := result(0, contract.RecipientState_DELIVERED)
+				local.Local = account
+				ends := []*contract.RecipientResult{local, result(1, contract.RecipientState_FAILED)}
+				b.failAt(c.op, c.part, errno)
+				if err := r.tryEnd(id, []*contract.SubmitMail{notice}, ends...); !errors.Is(err, contract.ErrUnavailable) {
+					t.Errorf("ended: %v, want ErrUnavailable", err)
+				}
+				b.faulty.Fail(nil)
+				if got := b.queuedMail(id); got == nil || got.Recipients[0].State != contract.RecipientState_SENDING || b.queued() != 1 || b.queue(contract.QueueIn) != 0 {
+					t.Errorf("half of a refused end is there: %v", got)
+				}
+				r.endWith(id, []*contract.SubmitMail{notice}, ends...)
+				r.die()
+				for _, boot := range []string{"two", "three"} {
+					if b.queuedMail(id) != nil || b.queued() != 1 || b.queue(contract.QueueIn) != 1 {
+						t.Errorf("before boot %s: %d are queued, %d are in the In Queue", boot, b.queued(), b.queue(contract.QueueIn))
+					}
+					b.reopen(boot)
+				}
+			})
+		}
+	}
+}

@@ -88,7 +88,7 @@ func (a admin) checkLedger(after []byte) (*contract.CheckResponse, error) {
 			if _, err := r.Load(engine.Ledger, key, &row); err != nil {
 				return err
 			}
-			if answer.Cursor = append([]byte{byte(len(queues))}, key...); !heldForSize(&row) {
+			if answer.Cursor = bytes.Clone(key); !heldForSize(&row) {
 				continue
 			}
 			var m rows.Message

@@ -22,7 +22,29 @@ func (p pop3) Login(ctx context.Context, q *contract.LoginRequest) (*contract.Lo
 	if err != nil {
 		return nil, fmt.Errorf("%w: client address %q", contract.ErrInvalid, q.Address)
 	}
-	answer, err := p.login(ctx, q.Name, q.Password, p.settings.Load().MayEnrol(address))
+	mayEnrol := p.settings.Load().MayEnrol(address)
+	newcomer := ""
+	if !mayEnrol {
+		newcomer = "this account is not known here, and your network may not bring a new one (setting enrol.networks)"
+	}
+	answer, err := p.login(ctx, q.Name, q.Password, newcomer)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Outcome == contract.LoginResponse_ACCEPTED {
+		p.noteClient(context.WithoutCancel(ctx), answer.Account, address)
+	}
+	answer.Uniform = !mayEnrol
+	return answer, nil
+}
+
+// Login answers a login over SMTP as one over POP3, except that it makes no account.
+func (p smtp) Login(ctx context.Context, q *contract.LoginRequest) (*contract.LoginResponse, error) {
+	address, err := netip.ParseAddr(q.Address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: client address %q", contract.ErrInvalid, q.Address)
+	}
+	answer, err := p.login(ctx, q.Name, q.Password, "this account is not known here: it has to collect its mail here by POP3 before it sends any")
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +52,8 @@ func (p pop3) Login(ctx context.Context, q *contract.LoginRequest) (*contract.Lo
 	return answer, nil
 }
 
-func (s *Store) login(ctx context.Context, typed, password string, mayEnrol bool) (*contract.LoginResponse, error) {
+// login decides. newcomer says why an account that isn't known is refused; empty: it isn't.
+func (s *Store) login(ctx context.Context, typed, password, newcomer string) (*contract.LoginResponse, error) {
 	name, err := mail.ParseName(typed)
 	if err != nil {
 		return refuse(err.Error()), nil
@@ -47,15 +70,15 @@ func (s *Store) login(ctx context.Context, typed, password string, mayEnrol bool
 		return nil, err
 	}
 	switch {
-	case known == nil && !mayEnrol:
-		return refuse("this account is not known here, and your network may not bring a new one (setting enrol.networks)"), nil
+	case known == nil && newcomer != "":
+		return refuse(newcomer), nil
 	case known != nil && !known.Refused && hmac.Equal(known.PasswordMac, s.secrets.check(password, known.id[:])):
 		return s.acceptKnown(ctx, known, password)
 	}
 	if known != nil {
 		name = nameOf(known.Account) // the endpoint that it was enrolled with
 	}
-	return s.tryLogin(ctx, name, known != nil, password)
+	return s.tryLogin(ctx, name, known != nil, password, newcomer)
 }
 
 // acceptKnown lets a login in whose password is the kept one. Login data that can't be decrypted any more (the
@@ -70,7 +93,7 @@ func (s *Store) acceptKnown(ctx context.Context, a *account, password string) (*
 }
 
 // tryLogin tries a login at its provider, within limits, and keeps it when it was accepted.
-func (s *Store) tryLogin(ctx context.Context, name mail.Name, known bool, password string) (*contract.LoginResponse, error) {
+func (s *Store) tryLogin(ctx context.Context, name mail.Name, known bool, password, newcomer string) (*contract.LoginResponse, error) {
 	key := name.Key()
 	check := s.secrets.check(password, []byte(key))
 	allowed, refused, text := s.tries.begin(key, check, s.now())
@@ -85,7 +108,7 @@ func (s *Store) tryLogin(ctx context.Context, name mail.Name, known bool, passwo
 	s.tries.end(key, check, accepted, v.outcome == contract.Verified_VERIFIED_REFUSED, v.text, s.now())
 	switch {
 	case accepted:
-		return s.keepLogin(context.WithoutCancel(ctx), name, password)
+		return s.keepLogin(context.WithoutCancel(ctx), name, password, newcomer)
 	case v.outcome == contract.Verified_VERIFIED_UNKNOWN:
 		return temporary(v.text), nil
 	default:
@@ -93,10 +116,13 @@ func (s *Store) tryLogin(ctx context.Context, name mail.Name, known bool, passwo
 	}
 }
 
-var errOtherCase = errors.New("known under another name")
+var (
+	errOtherCase = errors.New("known under another name")
+	errNewcomer  = errors.New("removed meanwhile")
+)
 
 // keepLogin stores a login that its provider has just accepted: a new account, or a known one's new password.
-func (s *Store) keepLogin(ctx context.Context, name mail.Name, password string) (*contract.LoginResponse, error) {
+func (s *Store) keepLogin(ctx context.Context, name mail.Name, password, newcomer string) (*contract.LoginResponse, error) {
 	var id accountID
 	other := ""
 	enrolled := false
@@ -107,6 +133,9 @@ func (s *Store) keepLogin(ctx context.Context, name mail.Name, password string) 
 		}
 		if known != nil {
 			id = known.id
+			if !hmac.Equal(known.PasswordMac, s.secrets.check(password, id[:])) {
+				s.acceptRelayLogin(t, known)
+			}
 			s.setPassword(known, password)
 			s.clearCondition(t, contract.ConditionLoginRefused, name.String())
 			s.clearCondition(t, contract.ConditionLoginData, name.String())
@@ -121,16 +150,22 @@ func (s *Store) keepLogin(ctx context.Context, name mail.Name, password string) 
 			other = nameOf(folded.Account).String()
 			return errOtherCase
 		}
+		if newcomer != "" {
+			return errNewcomer
+		}
 		enrolled = true
 		a, err := s.enrol(t, name, password)
 		if err != nil {
 			return err
 		}
 		id = a.id
-		return nil
+		return s.releaseWaiting(t) // its user has an address now
 	})
 	if errors.Is(err, errOtherCase) {
 		return refuse(fmt.Sprintf("this account is known here as %s: log in by that name", other)), nil
+	}
+	if errors.Is(err, errNewcomer) {
+		return refuse(newcomer), nil
 	}
 	if err != nil {
 		return nil, err

@@ -81,6 +81,10 @@ var kinds = map[string]func(*Store, *ttrpc.Server){
 		contract.RegisterCommonService(to, common{s, true})
 		contract.RegisterPop3Service(to, pop3{s})
 	},
+	"smtp": func(s *Store, to *ttrpc.Server) {
+		contract.RegisterCommonService(to, common{s, true})
+		contract.RegisterSmtpService(to, smtp{s})
+	},
 	"fetcher": func(s *Store, to *ttrpc.Server) {
 		contract.RegisterCommonService(to, common{s, false})
 		contract.RegisterFetcherService(to, fetcher{s})

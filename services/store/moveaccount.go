@@ -33,7 +33,7 @@ func (a admin) MoveAccount(ctx context.Context, q *contract.MoveAccountRequest) 
 			return a.moveAccount(t, acc, from, to, q.First)
 		}
 		if q.First {
-			joinUser(t, to, acc, true)
+			return a.joinUser(t, to, acc, true)
 		}
 		return nil
 	})
@@ -50,8 +50,9 @@ func (s *Store) moveAccount(t *engine.Txn, acc *account, from, to *rows.User, fi
 			return err
 		}
 	}
-	joinUser(t, to, acc, first)
-	s.saveAccount(t, acc)
+	if err := s.joinUser(t, to, acc, first); err != nil {
+		return err
+	}
 	if from != nil && len(from.Accounts) == 0 && !from.Local {
 		return s.forgetUser(t, from) // behind the other: a licence that gets free may be for that one
 	}

@@ -78,7 +78,7 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (answer *c
 	call = &engine.Call{}
 	for _, m := range q.Mails {
 		if m.Upload != 0 {
-			l, err := f.uploads.finish(m.Upload, id)
+			l, err := f.uploads.finish(m.Upload, segment.Received, id)
 			if err != nil {
 				return nil, nil, nil, err
 			}
@@ -118,14 +118,25 @@ func (f fetcher) prepare(ctx context.Context, q *contract.PutRequest) (answer *c
 	return answer, call, large, nil
 }
 
-// settle ends a put's uploads when the commit was made: those of one that was refused for good are dropped, since it would
-// be refused again. It gives the error of the put.
+// settle ends a put's uploads when the commit was made. It gives the error of the put.
 func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, large []segment.Location, err error) error {
 	if len(large) == 0 {
 		return err
 	}
+	var uploads []uint64
+	for _, m := range q.Mails {
+		if m.Upload != 0 {
+			uploads = append(uploads, m.Upload)
+		}
+	}
+	return f.endUploads(ctx, large, uploads, err)
+}
+
+// endUploads ends the uploads of a commit whose error is err: those of one that was refused for good are dropped, since it
+// would be refused again.
+func (s *Store) endUploads(ctx context.Context, large []segment.Location, uploads []uint64, err error) error {
 	if errors.Is(err, contract.ErrConflict) || errors.Is(err, contract.ErrNotFound) {
-		dropped := f.db.Update(ctx, func(t *engine.Txn) error {
+		dropped := s.db.Update(ctx, func(t *engine.Txn) error {
 			for _, l := range large {
 				if t.Adopt(l) {
 					t.Drop(engine.BodyOf(l))
@@ -139,10 +150,8 @@ func (f fetcher) settle(ctx context.Context, q *contract.PutRequest, large []seg
 	} else if err != nil {
 		return err
 	}
-	for _, m := range q.Mails {
-		if m.Upload != 0 {
-			f.uploads.done(m.Upload)
-		}
+	for _, upload := range uploads {
+		s.uploads.done(upload)
 	}
 	return err
 }

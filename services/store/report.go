@@ -96,7 +96,12 @@ func (s *Store) once(r *engine.Reader, answer *contract.GetStatusResponse) (err 
 		answer.Ready, answer.Services = s.report.Ready, s.report.Services
 	}
 	s.reportMu.Unlock()
-	answer.Queues, err = queueStatus(r, nil)
+	if answer.Queues, err = queueStatus(r, nil); err != nil {
+		return err
+	}
+	var total rows.Total
+	_, err = r.Load(engine.Totals, totalKey(engine.Transport, nil), &total)
+	answer.Queues = append(answer.Queues, &contract.QueueStatus{Queue: contract.QueueTransport, Messages: total.Messages, Octets: total.Octets})
 	return err
 }
 

@@ -59,29 +59,44 @@ func (s *Store) rescue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rescued, lost := 0, 0
+	rescued, lost, unsent := 0, 0, 0
 	for _, number := range numbers {
-		r, l, err := s.rescueSegment(ctx, number, known)
+		r, l, u, err := s.rescueSegment(ctx, number, known)
 		if err != nil {
 			return fmt.Errorf("rescue bodies of segment %d: %w", number, err)
 		}
-		rescued, lost = rescued+r, lost+l
-	}
-	text := fmt.Sprintf("row changes were lost (%s); %d mails that no row knew went to their In Queue, and may come twice",
-		strings.Join(s.db.Damage, "; "), rescued)
-	if lost > 0 {
-		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
+		rescued, lost, unsent = rescued+r, lost+l, unsent+u
 	}
 	return s.db.Update(ctx, func(t *engine.Txn) error {
 		if err := freeHeld(t); err != nil {
 			return fmt.Errorf("let held mail through: %w", err)
 		}
+		recipients, without, err := repairTransport(t)
+		if err != nil {
+			return fmt.Errorf("make mails that are to be sent fit their recipients: %w", err)
+		}
 		if err := recount(t); err != nil {
 			return fmt.Errorf("count the queues anew: %w", err)
 		}
 		t.Rescued()
-		return s.setCondition(t, contract.ConditionDamage, "notes", text)
+		return s.setCondition(t, contract.ConditionDamage, "notes", s.rescueText(rescued, lost, unsent+without, recipients))
 	})
+}
+
+// rescueText says what a rescue came to.
+func (s *Store) rescueText(rescued, lost, unsent, recipients int) string {
+	text := fmt.Sprintf("row changes were lost (%s); %d mails that no row knew went to their In Queue, and may come twice",
+		strings.Join(s.db.Damage, "; "), rescued)
+	if lost > 0 {
+		text += fmt.Sprintf("; %d bodies are of accounts that aren't known: `postroom store salvage` finds them", lost)
+	}
+	if recipients > 0 {
+		text += fmt.Sprintf("; %d recipients of mails that are to be sent are lost", recipients)
+	}
+	if unsent > 0 {
+		text += fmt.Sprintf("; %d mails that were to be sent, or were sent, have lost their recipients: `postroom store salvage` finds them", unsent)
+	}
+	return text
 }
 
 // freeHeld lets mail through that no ledger row holds: the note that took it out of Held was lost, and nobody would do so
@@ -107,45 +122,13 @@ func freeHeld(t *engine.Txn) error {
 		if err != nil {
 			return err
 		}
-		if beside[place{m.Body.Segment, m.Body.Offset}] {
+		if beside[placeOf(m.Body)] {
 			continue
 		}
 		m.Incomplete = true // it may have been whole: the note that is lost said so
 		if err := enter(t, engine.In, id, m); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// recount makes the queues' totals those of their rows: a lost note takes rows, and the totals of the next one hold.
-func recount(t *engine.Txn) error {
-	t.Delete(engine.Meta, licensedKey) // counted where it's wanted
-	var old [][]byte
-	for key := range t.Scan(engine.Totals, nil, nil) {
-		old = append(old, bytes.Clone(key))
-	}
-	for _, key := range old {
-		t.Delete(engine.Totals, key)
-	}
-	totals := make(map[string]*rows.Total)
-	for _, q := range queues {
-		for key := range t.Scan(q.bucket, nil, nil) {
-			var m rows.Message
-			if _, err := t.Load(q.bucket, key, &m); err != nil {
-				return err
-			}
-			for _, total := range [][]byte{totalKey(q.bucket, nil), totalKey(q.bucket, m.Account)} {
-				if totals[string(total)] == nil {
-					totals[string(total)] = &rows.Total{}
-				}
-				totals[string(total)].Messages++
-				totals[string(total)].Octets += octetsOf(&m)
-			}
-		}
-	}
-	for key, total := range totals {
-		t.Save(engine.Totals, []byte(key), total)
 	}
 	return nil
 }
@@ -158,32 +141,30 @@ type place struct {
 // knownBodies gives the places of all bodies that rows know, dropped ones too, but for those of one queue (0: none).
 func knownBodies(r *engine.Reader, but engine.Bucket) (map[place]bool, error) {
 	known := make(map[place]bool)
-	for _, q := range queues {
-		if q.bucket == but {
-			continue
+	err := eachBody(r, func(in engine.Bucket, b *rows.Body) {
+		if in != but {
+			known[placeOf(b)] = true
 		}
-		for key := range r.Scan(q.bucket, nil, nil) {
-			var m rows.Message
-			if _, err := r.Load(q.bucket, key, &m); err != nil {
-				return nil, err
-			}
-			known[place{m.Body.Segment, m.Body.Offset}] = true
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	for key := range r.Scan(engine.Dropped, nil, nil) {
 		var b rows.Body
 		if _, err := r.Load(engine.Dropped, key, &b); err != nil {
 			return nil, err
 		}
-		known[place{b.Segment, b.Offset}] = true
+		known[placeOf(&b)] = true
 	}
 	return known, nil
 }
 
-func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[place]bool) (rescued, lost int, err error) {
+func placeOf(b *rows.Body) place { return place{b.Segment, b.Offset} }
+
+func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[place]bool) (rescued, lost, unsent int, err error) {
 	f, err := s.db.Open(number)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	defer f.Close()
 	err = segment.Scan(f, func(h segment.Header, offset uint64, body io.Reader) error {
@@ -214,10 +195,12 @@ func (s *Store) rescueSegment(ctx context.Context, number uint32, known map[plac
 			return err
 		case enrolled:
 			rescued++
+		case h.Kind == segment.Submitted:
+			unsent++
 		default:
 			lost++
 		}
 		return nil
 	})
-	return rescued, lost, err
+	return rescued, lost, unsent, err
 }

@@ -21,6 +21,7 @@ const machineKeySize = 32 // octets
 type secrets struct {
 	aead cipher.AEAD // AES-256-GCM; a random nonce stands before what it seals
 	mac  []byte
+	who  []byte // of correspondents
 }
 
 // loadMachineKey reads the machine key. With create it is made when it isn't there, durable before it is used.
@@ -86,6 +87,10 @@ func newSecrets(machineKey []byte) (*secrets, error) {
 	if err != nil {
 		return nil, err
 	}
+	who, err := hkdf.Key(sha256.New, machineKey, nil, "postroom correspondents", 32)
+	if err != nil {
+		return nil, err
+	}
 	block, err := aes.NewCipher(seal)
 	if err != nil {
 		return nil, err
@@ -94,7 +99,7 @@ func newSecrets(machineKey []byte) (*secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &secrets{aead: aead, mac: mac}, nil
+	return &secrets{aead: aead, mac: mac, who: who}, nil
 }
 
 // seal encrypts text for a subject; open gives it back only for the same subject.
@@ -116,5 +121,13 @@ func (s *secrets) check(password string, subject []byte) []byte {
 	m := hmac.New(sha256.New, s.mac)
 	m.Write(subject)
 	m.Write([]byte(password))
+	return m.Sum(nil)
+}
+
+// correspondent is what an address that an account wrote to is known by.
+func (s *secrets) correspondent(address string, subject []byte) []byte {
+	m := hmac.New(sha256.New, s.who)
+	m.Write(subject)
+	m.Write([]byte(address))
 	return m.Sum(nil)
 }

@@ -44,11 +44,13 @@ type Store struct {
 	ending   chan struct{} // closed when streams are to end
 
 	look     hub
-	accounts accountLog
+	accounts changeLog[accountID]
 	tries    tries
 	verify   broker
 	workers  workers
 	leases   leases
+	queue    changeLog[uint64] // the Transport Queue
+	runners  runners
 	fresh    freshness
 	uploads  uploads
 	room     room
@@ -84,6 +86,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.verify.start()
 	s.workers.start()
 	s.leases.start()
+	s.queue.start()
+	s.runners.start()
 	s.fresh.start()
 	s.uploads.start(s)
 	s.damage.start()
@@ -94,6 +98,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	if err := s.settleUsers(ctx); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	if err := s.loadTransport(); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil

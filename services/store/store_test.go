@@ -21,7 +21,7 @@ import (
 // box is a store for a test, with a provider that accepts one password.
 type box struct {
 	*Store
-	t      *testing.T
+	t      testing.TB
 	cfg    Config
 	faulty *disktest.Faulty
 
@@ -35,6 +35,11 @@ const (
 )
 
 func newBox(t *testing.T) *box {
+	t.Helper()
+	return newTestBox(t)
+}
+
+func newTestBox(t testing.TB) *box {
 	t.Helper()
 	dir := t.TempDir()
 	faulty := &disktest.Faulty{FS: disk.OS{}}

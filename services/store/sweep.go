@@ -61,7 +61,7 @@ func (s *Store) sweep(ctx context.Context) error {
 	}
 	now := s.now()
 	for _, step := range []func(*engine.Txn, time.Time) (int, error){
-		s.expireRetrieved, expireLedger, expirePuts,
+		s.expireRetrieved, expireLedger, expirePuts, expireCounters,
 	} {
 		for {
 			n := 0
@@ -77,7 +77,7 @@ func (s *Store) sweep(ctx context.Context) error {
 			}
 		}
 	}
-	if err := s.expireOut(ctx, now); err != nil {
+	if err := errors.Join(s.expireOut(ctx, now), s.expireClients(ctx, now), s.expireCorrespondents(ctx, now)); err != nil {
 		return err
 	}
 	return s.punch(ctx, now)

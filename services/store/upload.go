@@ -25,7 +25,8 @@ type uploads struct {
 }
 
 type upload struct {
-	account accountID
+	kind    segment.Kind
+	account accountID // of a Submitted one: none's
 
 	mu       sync.Mutex
 	body     *segment.Upload
@@ -48,7 +49,7 @@ func (u *uploads) get(id uint64) (*upload, error) {
 	return nil, fmt.Errorf("%w: upload %d", contract.ErrNotFound, id)
 }
 
-func (u *uploads) begin(account accountID) (uint64, error) {
+func (u *uploads) begin(kind segment.Kind, account accountID) (uint64, error) {
 	body, err := u.store.db.Upload()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", contract.ErrUnavailable, err)
@@ -60,7 +61,7 @@ func (u *uploads) begin(account accountID) (uint64, error) {
 	}
 	u.last++
 	id := u.last
-	up := &upload{account: account, body: body}
+	up := &upload{kind: kind, account: account, body: body}
 	up.idle = time.AfterFunc(uploadIdle, func() { u.abort(id) })
 	u.open[id] = up
 	return id, nil
@@ -86,7 +87,7 @@ func (up *upload) append(offset uint64, chunk []byte) error {
 }
 
 // finish makes an upload durable under its own name; a put that is repeated gets the same location.
-func (u *uploads) finish(id uint64, account accountID) (segment.Location, error) {
+func (u *uploads) finish(id uint64, kind segment.Kind, account accountID) (segment.Location, error) {
 	up, err := u.get(id)
 	if err != nil {
 		return segment.Location{}, err
@@ -94,15 +95,15 @@ func (u *uploads) finish(id uint64, account accountID) (segment.Location, error)
 	up.mu.Lock()
 	defer up.mu.Unlock()
 	switch {
-	case up.account != account:
-		return segment.Location{}, fmt.Errorf("%w: upload %d is another account's", contract.ErrInvalid, id)
+	case up.kind != kind || up.account != account:
+		return segment.Location{}, fmt.Errorf("%w: upload %d is another caller's", contract.ErrInvalid, id)
 	case up.gone:
 		return segment.Location{}, fmt.Errorf("%w: upload %d", contract.ErrNotFound, id)
 	case up.finished != nil:
 		return *up.finished, nil
 	}
 	up.idle.Stop() // from here on it waits for its note
-	l, err := up.body.Finish(segment.Received, account, u.store.now())
+	l, err := up.body.Finish(kind, account, u.store.now())
 	if err != nil {
 		up.gone = true
 		u.forget(id)
@@ -157,28 +158,52 @@ func (f fetcher) BeginUpload(ctx context.Context, q *contract.BeginUploadRequest
 	if err != nil {
 		return nil, err
 	}
-	if err := f.lookAtDisk(ctx); err != nil {
-		return nil, err
-	}
-	id, err := f.uploads.begin(account)
-	return &contract.BeginUploadResponse{Upload: id}, err
+	return f.beginUpload(ctx, segment.Received, account)
 }
 
 func (f fetcher) AppendUpload(ctx context.Context, q *contract.AppendUploadRequest) (*contract.AppendUploadResponse, error) {
-	if len(q.Chunk) == 0 || len(q.Chunk) > contract.MaxPut {
-		return nil, fmt.Errorf("%w: chunk of %d octets, not 1 to %d", contract.ErrInvalid, len(q.Chunk), contract.MaxPut)
-	}
-	if err := f.mayTakeIn(ctx, len(q.Chunk)); err != nil {
-		return nil, err
-	}
-	up, err := f.uploads.get(q.Upload)
-	if err != nil {
-		return nil, err
-	}
-	return &contract.AppendUploadResponse{}, up.append(q.Offset, q.Chunk)
+	return f.appendUpload(ctx, q)
 }
 
 func (f fetcher) AbortUpload(_ context.Context, q *contract.AbortUploadRequest) (*contract.AbortUploadResponse, error) {
 	f.uploads.abort(q.Upload)
 	return &contract.AbortUploadResponse{}, nil
+}
+
+func (p smtp) BeginUpload(ctx context.Context, q *contract.BeginUploadRequest) (*contract.BeginUploadResponse, error) {
+	if len(q.Account) > 0 {
+		return nil, fmt.Errorf("%w: a mail that is sent is of no account", contract.ErrInvalid)
+	}
+	return p.beginUpload(ctx, segment.Submitted, accountID{})
+}
+
+func (p smtp) AppendUpload(ctx context.Context, q *contract.AppendUploadRequest) (*contract.AppendUploadResponse, error) {
+	return p.appendUpload(ctx, q)
+}
+
+func (p smtp) AbortUpload(_ context.Context, q *contract.AbortUploadRequest) (*contract.AbortUploadResponse, error) {
+	p.uploads.abort(q.Upload)
+	return &contract.AbortUploadResponse{}, nil
+}
+
+func (s *Store) beginUpload(ctx context.Context, kind segment.Kind, account accountID) (*contract.BeginUploadResponse, error) {
+	if err := s.lookAtDisk(ctx); err != nil {
+		return nil, err
+	}
+	id, err := s.uploads.begin(kind, account)
+	return &contract.BeginUploadResponse{Upload: id}, err
+}
+
+func (s *Store) appendUpload(ctx context.Context, q *contract.AppendUploadRequest) (*contract.AppendUploadResponse, error) {
+	if len(q.Chunk) == 0 || len(q.Chunk) > contract.MaxPut {
+		return nil, fmt.Errorf("%w: chunk of %d octets, not 1 to %d", contract.ErrInvalid, len(q.Chunk), contract.MaxPut)
+	}
+	if err := s.mayTakeIn(ctx, len(q.Chunk)); err != nil {
+		return nil, err
+	}
+	up, err := s.uploads.get(q.Upload)
+	if err != nil {
+		return nil, err
+	}
+	return &contract.AppendUploadResponse{}, up.append(q.Offset, q.Chunk)
 }

@@ -109,7 +109,10 @@ func (a admin) RemoveUser(ctx context.Context, q *contract.UserRequest) (*contra
 			return fmt.Errorf("%w: user %q has %s; `postroom account remove` removes an account, `postroom user move` gives it to another user",
 				contract.ErrConflict, u.Name, counted(len(u.Accounts), "account"))
 		}
-		return a.forgetUser(t, u)
+		if err := a.forgetUser(t, u); err != nil {
+			return err
+		}
+		return a.releaseWaiting(t) // its addresses may be accounts' logins
 	})
 }
 

@@ -87,7 +87,7 @@ func (s *Store) forgetUser(t *engine.Txn, u *rows.User) error {
 }
 
 // joinUser gives an account to a user.
-func joinUser(t *engine.Txn, u *rows.User, a *account, first bool) {
+func (s *Store) joinUser(t *engine.Txn, u *rows.User, a *account, first bool) error {
 	takeFromUser(u, a.id)
 	at := len(u.Accounts)
 	if first {
@@ -96,6 +96,8 @@ func joinUser(t *engine.Txn, u *rows.User, a *account, first bool) {
 	u.Accounts = slices.Insert(u.Accounts, at, a.id[:])
 	a.User = u.Name
 	saveUser(t, u)
+	s.saveAccount(t, a)
+	return s.releaseWaiting(t)
 }
 
 func takeFromUser(u *rows.User, id accountID) {

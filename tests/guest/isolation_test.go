@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 		"make-in /data/store", "make-in /data/store/notes", "make-in /data/store/bodies",
 	},
 	"pop3":      {"read " + segment, "connect /run/postroom/pop3.sock"},
+	"smtp":      {"read " + segment, "read /etc/resolv.conf", "connect /run/postroom/smtp.sock"},
 	"fetcher":   {"read /etc/resolv.conf", "connect /run/postroom/fetcher.sock"},
 	"validator": {"read " + segment, "connect /run/postroom/validator.sock"},
 	"console":   {"read /run/console/client-keys.pem", "connect /run/postroom/console.sock"},
@@ -38,7 +39,7 @@ var ids = map[string]struct {
 	uid    int
 	groups string
 }{
-	"store": {100, "110"}, "pop3": {101, "110"}, "fetcher": {102, ""}, "validator": {103, "110"}, "console": {105, ""},
+	"store": {100, "110"}, "pop3": {101, "110"}, "smtp": {104, "110"}, "fetcher": {102, ""}, "validator": {103, "110"}, "console": {105, ""},
 }
 
 // TestIsolation has each service try, from within its confinement, what is another's.

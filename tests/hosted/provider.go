@@ -53,6 +53,11 @@ func SettingsBy(byTLS, plain netip.AddrPort, ca string) string {
 listen = ["127.0.0.1:0"]
 listen_tls = ["127.0.0.1:0"]
 
+[smtp]
+listen = ["127.0.0.1:0"]
+listen_submission = ["127.0.0.1:0"]
+listen_tls = ["127.0.0.1:0"]
+
 [console]
 listen = ["127.0.0.1:0"]
 

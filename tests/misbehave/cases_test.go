@@ -80,6 +80,11 @@ listen = ["127.0.0.1:0"]
 listen_tls = ["127.0.0.1:0"]
 plaintext_login = "always"
 
+[smtp]
+listen = []
+listen_submission = []
+listen_tls = []
+
 [console]
 listen = ["127.0.0.1:0"]
 

@@ -15,7 +15,7 @@ import (
 )
 
 // callers are the sockets that are used.
-var callers = []string{"pop3", "fetcher", "validator", "admin", "init"}
+var callers = []string{"pop3", "smtp", "fetcher", "validator", "admin", "init"}
 
 // Place says where a store is and in which boot and time it lives.
 type Place struct {

@@ -14,7 +14,8 @@ import (
 const module = "postroom/"
 
 // shared are the packages that services share, each with a named home.
-var shared = []string{"services/wire", "services/mail", "services/settings", "services/contract", "services/process"}
+var shared = []string{"services/wire", "services/bodies", "services/mail", "services/settings", "services/contract", "services/process",
+	"services/gate", "services/sasl", "services/certificate"}
 
 // mayImport says, by the folder of a package, which other folders of the project it may import. A folder's own
 // packages are always allowed.
@@ -26,12 +27,17 @@ var mayImport = []struct {
 	{"image", []string{"board"}},
 	{"init", []string{"board", "services/contract", "services/settings"}},
 	{"services/wire", shared},
+	{"services/bodies", shared},
 	{"services/mail", shared},
 	{"services/settings", shared},
 	{"services/contract", shared},
 	{"services/process", nil},
+	{"services/gate", shared},
+	{"services/sasl", shared},
+	{"services/certificate", shared},
 	{"services/store", shared},
 	{"services/pop3", shared},
+	{"services/smtp", shared},
 	{"services/fetcher", shared},
 	{"services/validator", shared},
 	{"services/console", shared},

@@ -20,7 +20,7 @@ listen_tls = ["127.0.0.1:0"]
 [console]
 listen = ["127.0.0.1:0"]
 [fetch]
-` + line7 + "\n"
+` + line7 + "\n[smtp]\nlisten = []\nlisten_submission = []\nlisten_tls = []\n"
 }
 
 // What is wrong with a line is told with file and line, what is wrong and what would be right; check and

@@ -55,6 +55,11 @@ plaintext_login = "always"
 [fetch]
 schedule = %q
 
+[smtp]
+listen = []
+listen_submission = []
+listen_tls = []
+
 [console]
 listen = ["127.0.0.1:0"]
 `, schedule)

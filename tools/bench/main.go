@@ -20,6 +20,7 @@ import (
 	"postroom/services/console"
 	"postroom/services/fetcher"
 	"postroom/services/pop3"
+	"postroom/services/smtp"
 	"postroom/services/store"
 	"postroom/services/validator"
 )
@@ -29,6 +30,7 @@ var services = map[string]func(args []string) int{
 	"confine":   func(args []string) int { return supervisor.Confine(args[1:]) },
 	"store":     store.Main,
 	"pop3":      pop3.Main,
+	"smtp":      smtp.Main,
 	"fetcher":   fetcher.Main,
 	"validator": validator.Main,
 	"console":   console.Main,

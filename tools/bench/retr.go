@@ -144,6 +144,11 @@ plaintext_login = "always"
 [fetch]
 schedule = "0s"
 
+[smtp]
+listen = []
+listen_submission = []
+listen_tls = []
+
 [console]
 listen = ["127.0.0.1:0"]
 

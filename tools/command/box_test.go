@@ -23,6 +23,8 @@ type testBox struct {
 	fetcher   *contract.Client[contract.FetcherService]
 	validator *contract.Client[contract.ValidatorClient]
 	init      *contract.Client[contract.InitService]
+	smtp      *contract.Client[contract.SmtpClient]
+	admin     *contract.Client[contract.AdminService]
 	keys      byte
 
 	stop func() // ends serving, and closes the store
@@ -51,7 +53,7 @@ func newBox(t *testing.T) *testBox {
 		t.Fatal(err)
 	}
 	listeners := make(map[string][]net.Listener)
-	for _, kind := range []string{"pop3", "fetcher", "validator", "admin", "console", "init"} {
+	for _, kind := range []string{"pop3", "smtp", "fetcher", "validator", "admin", "console", "init"} {
 		l, err := net.Listen("unix", b.socket(kind))
 		if err != nil {
 			t.Fatal(err)
@@ -66,12 +68,16 @@ func newBox(t *testing.T) *testBox {
 	b.fetcher = contract.NewClient(b.socket("fetcher"), contract.NewFetcherClient)
 	b.validator = contract.NewClient(b.socket("validator"), contract.NewValidatorClient)
 	b.init = contract.NewClient(b.socket("init"), contract.NewInitClient)
+	b.smtp = contract.NewClient(b.socket("smtp"), contract.NewSmtpClient)
+	b.admin = contract.NewClient(b.socket("admin"), contract.NewAdminClient)
 	b.stop = func() {
 		b.stop = func() {}
 		b.pop3.Close()
 		b.fetcher.Close()
 		b.validator.Close()
 		b.init.Close()
+		b.smtp.Close()
+		b.admin.Close()
 		stop()
 		if err := s.Close(); err != nil {
 			t.Error(err)

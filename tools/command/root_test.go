@@ -80,9 +80,12 @@ func TestJSONEverywhere(t *testing.T) {
 	t.Parallel()
 	silent := map[string]bool{ // they change something, write files, or run
 		"postroom account pause": true, "postroom account resume": true, "postroom account fetch": true, "postroom account remove": true,
-		"postroom account accept": true, "postroom account export": true, "postroom account set": true, "postroom account restore": true, "postroom settings apply": true, "postroom serve": true, "postroom demo": true, "postroom pipe": true,
+		"postroom account accept": true, "postroom account export": true, "postroom account set": true, "postroom account restore": true, "postroom settings apply": true,
 		"postroom user add": true, "postroom user password": true, "postroom user remove": true, "postroom user move": true,
 		"postroom address assign": true, "postroom address remove": true, "postroom licence assign": true, "postroom licence withdraw": true,
+		"postroom queue retry": true, "postroom queue hold": true, "postroom queue release": true, "postroom queue drop": true,
+		"postroom login set": true, "postroom login remove": true,
+		"postroom serve": true, "postroom demo": true, "postroom pipe": true,
 	}
 	walk(newRoot(""), func(cmd *cobra.Command) {
 		if cmd.HasSubCommands() || silent[cmd.CommandPath()] {

@@ -32,7 +32,8 @@ func newServe() *cobra.Command {
 		Long: `Run a box on this machine, in the foreground, without any isolation between its services.
 
 Everything it keeps is in DIR. A settings file is applied at the start whenever it differs from the one that was
-applied last; without one the box listens on loopback alone: ports 1110 (STLS), 1995 (TLS) and 8443 (console).
+applied last; without one the box listens on loopback alone: ports 1110
+and 1995 (POP3), 1025, 1587 and 1465 (SMTP), and 8443 (console).
 Each socket is printed as a line on standard output, then "ready"; the log goes to standard error. SIGTERM and
 SIGINT end it in order.`,
 		Example: `  postroom serve --data ~/postroom

@@ -11,6 +11,7 @@ import (
 	"postroom/services/console"
 	"postroom/services/fetcher"
 	"postroom/services/pop3"
+	"postroom/services/smtp"
 	"postroom/services/store"
 	"postroom/services/validator"
 )
@@ -20,6 +21,7 @@ var programs = map[string]func(args []string) int{
 	"confine":   func(args []string) int { return supervisor.Confine(args[1:]) },
 	"store":     store.Main,
 	"pop3":      pop3.Main,
+	"smtp":      smtp.Main,
 	"fetcher":   fetcher.Main,
 	"validator": validator.Main,
 	"console":   console.Main,

@@ -22,12 +22,22 @@ const (
 	Totals       Bucket = 13 // queue 1 [| account 16] → Total
 	Conditions   Bucket = 14 // name NUL subject → Condition
 	Held         Bucket = 15 // account 16 | message id 8 → Message; the id is its ledger row's, too
+
+	Transport      Bucket = 16 // message id 8 → Transport
+	Recipients     Bucket = 17 // message id 8 | part 4, from 1 → Recipients: those that Transport's row has no room for
+	Shared         Bucket = 18 // segment 4 | offset 8 → Shared
+	Clients        Bucket = 19 // account 16 | IP address 16 → time 8 of a login over POP3
+	Correspondents Bucket = 20 // account 16 | keyed hash of an address 16 → day 4; account 16 → count 4 of those
+	Logins         Bucket = 21 // name → Login
+	Counters       Bucket = 22 // rule NUL destination → Counter
 )
 
 var bucketNames = map[Bucket]string{
 	Meta: "meta", Segments: "segments", Dropped: "dropped", Accounts: "accounts", AccountNames: "account-names",
 	Users: "users", Addresses: "addresses", In: "in", Out: "out", Retrieved: "retrieved", Ledger: "ledger",
 	Puts: "puts", Totals: "totals", Conditions: "conditions", Held: "held",
+	Transport: "transport", Recipients: "recipients", Shared: "shared", Clients: "clients",
+	Correspondents: "correspondents", Logins: "logins", Counters: "counters",
 }
 
 func (b Bucket) String() string {

@@ -204,15 +204,3 @@ func (t *Txn) Adopt(l segment.Location) bool {
 	t.Count(l)
 	return true
 }
-
-// Drop says that no row needs the body any more: it is punched out a day later. The row that named it goes
-// in the same commit.
-func (t *Txn) Drop(b *rows.Body) {
-	t.Save(Dropped, droppedKey(t.now, b), b)
-}
-
-func droppedKey(now time.Time, b *rows.Body) []byte {
-	key := binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano()))
-	key = binary.BigEndian.AppendUint32(key, b.Segment)
-	return binary.BigEndian.AppendUint64(key, b.Offset)
-}

@@ -39,10 +39,12 @@ type Account struct {
 	Paused         bool                   `protobuf:"varint,12,opt,name=paused,proto3" json:"paused,omitempty"`
 	Refused        bool                   `protobuf:"varint,13,opt,name=refused,proto3" json:"refused,omitempty"`
 	ProviderText   string                 `protobuf:"bytes,14,opt,name=provider_text,json=providerText,proto3" json:"provider_text,omitempty"`
-	Fetching       bool                   `protobuf:"varint,15,opt,name=fetching,proto3" json:"fetching,omitempty"`  // a fetch began and has not ended
-	Asked          bool                   `protobuf:"varint,50,opt,name=asked,proto3" json:"asked,omitempty"`        // wanted by the owner
-	Misfits        uint32                 `protobuf:"varint,16,opt,name=misfits,proto3" json:"misfits,omitempty"`    // mails in a row that came the same twice, and with another length than LIST said
-	Retrieved      string                 `protobuf:"bytes,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"` // as in the settings file; empty: what stands there
+	Fetching       bool                   `protobuf:"varint,15,opt,name=fetching,proto3" json:"fetching,omitempty"`                             // a fetch began and has not ended
+	Asked          bool                   `protobuf:"varint,50,opt,name=asked,proto3" json:"asked,omitempty"`                                   // wanted by the owner
+	Misfits        uint32                 `protobuf:"varint,16,opt,name=misfits,proto3" json:"misfits,omitempty"`                               // mails in a row that came the same twice, and with another length than LIST said
+	Retrieved      string                 `protobuf:"bytes,60,opt,name=retrieved,proto3" json:"retrieved,omitempty"`                            // as in the settings file; empty: what stands there
+	RelayRefused   bool                   `protobuf:"varint,70,opt,name=relay_refused,json=relayRefused,proto3" json:"relay_refused,omitempty"` // a relay refused the login data, which isn't given to relays until it changes
+	RelayText      string                 `protobuf:"bytes,71,opt,name=relay_text,json=relayText,proto3" json:"relay_text,omitempty"`           // the relay's words
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -199,6 +201,20 @@ func (x *Account) GetMisfits() uint32 {
 func (x *Account) GetRetrieved() string {
 	if x != nil {
 		return x.Retrieved
+	}
+	return ""
+}
+
+func (x *Account) GetRelayRefused() bool {
+	if x != nil {
+		return x.RelayRefused
+	}
+	return false
+}
+
+func (x *Account) GetRelayText() string {
+	if x != nil {
+		return x.RelayText
 	}
 	return ""
 }
@@ -731,6 +747,547 @@ func (x *Ledger) GetLimit() uint64 {
 	return 0
 }
 
+// Transport is a mail of the Transport Queue. Its first recipients stand in it, the others in rows of their own
+// (Recipients), so that what becomes of one of thousands doesn't write them all.
+type Transport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Body          *Body                  `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	Sender        string                 `protobuf:"bytes,2,opt,name=sender,proto3" json:"sender,omitempty"` // empty: the null sender
+	Owner         []byte                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`   // the account that its client was known to own, and that the sender is of
+	Recipients    []*Recipient           `protobuf:"bytes,4,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	Count         uint32                 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`     // of its recipients; this and the next three over all rows
+	Undone        uint32                 `protobuf:"varint,6,opt,name=undone,proto3" json:"undone,omitempty"`   // neither delivered nor failed
+	Sending       uint32                 `protobuf:"varint,7,opt,name=sending,proto3" json:"sending,omitempty"` // about to be tried
+	Waits         uint32                 `protobuf:"varint,8,opt,name=waits,proto3" json:"waits,omitempty"`     // for an account of their user
+	Runner        uint64                 `protobuf:"fixed64,9,opt,name=runner,proto3" json:"runner,omitempty"`  // that began last
+	Received      int64                  `protobuf:"varint,10,opt,name=received,proto3" json:"received,omitempty"`
+	Client        string                 `protobuf:"bytes,11,opt,name=client,proto3" json:"client,omitempty"` // IP address; empty: the box itself
+	Smtputf8      bool                   `protobuf:"varint,12,opt,name=smtputf8,proto3" json:"smtputf8,omitempty"`
+	EightBit      bool                   `protobuf:"varint,13,opt,name=eight_bit,json=eightBit,proto3" json:"eight_bit,omitempty"`
+	EnvelopeId    string                 `protobuf:"bytes,14,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`
+	HeadersOnly   bool                   `protobuf:"varint,15,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transport) Reset() {
+	*x = Transport{}
+	mi := &file_rows_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transport) ProtoMessage() {}
+
+func (x *Transport) ProtoReflect() protoreflect.Message {
+	mi := &file_rows_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transport.ProtoReflect.Descriptor instead.
+func (*Transport) Descriptor() ([]byte, []int) {
+	return file_rows_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Transport) GetBody() *Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *Transport) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *Transport) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *Transport) GetRecipients() []*Recipient {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+func (x *Transport) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Transport) GetUndone() uint32 {
+	if x != nil {
+		return x.Undone
+	}
+	return 0
+}
+
+func (x *Transport) GetSending() uint32 {
+	if x != nil {
+		return x.Sending
+	}
+	return 0
+}
+
+func (x *Transport) GetWaits() uint32 {
+	if x != nil {
+		return x.Waits
+	}
+	return 0
+}
+
+func (x *Transport) GetRunner() uint64 {
+	if x != nil {
+		return x.Runner
+	}
+	return 0
+}
+
+func (x *Transport) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
+
+func (x *Transport) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *Transport) GetSmtputf8() bool {
+	if x != nil {
+		return x.Smtputf8
+	}
+	return false
+}
+
+func (x *Transport) GetEightBit() bool {
+	if x != nil {
+		return x.EightBit
+	}
+	return false
+}
+
+func (x *Transport) GetEnvelopeId() string {
+	if x != nil {
+		return x.EnvelopeId
+	}
+	return ""
+}
+
+func (x *Transport) GetHeadersOnly() bool {
+	if x != nil {
+		return x.HeadersOnly
+	}
+	return false
+}
+
+type Recipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	State         uint32                 `protobuf:"varint,2,opt,name=state,proto3" json:"state,omitempty"` // contract.RecipientState
+	Tries         uint32                 `protobuf:"varint,3,opt,name=tries,proto3" json:"tries,omitempty"`
+	NextTry       int64                  `protobuf:"varint,4,opt,name=next_try,json=nextTry,proto3" json:"next_try,omitempty"`
+	Changed       int64                  `protobuf:"varint,5,opt,name=changed,proto3" json:"changed,omitempty"`
+	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	Rule          string                 `protobuf:"bytes,7,opt,name=rule,proto3" json:"rule,omitempty"`
+	Destination   string                 `protobuf:"bytes,8,opt,name=destination,proto3" json:"destination,omitempty"`
+	DelayTold     bool                   `protobuf:"varint,9,opt,name=delay_told,json=delayTold,proto3" json:"delay_told,omitempty"`
+	Notify        uint32                 `protobuf:"varint,10,opt,name=notify,proto3" json:"notify,omitempty"` // 1: never, 2: success, 4: failure, 8: delay
+	Original      string                 `protobuf:"bytes,11,opt,name=original,proto3" json:"original,omitempty"`
+	Doubt         bool                   `protobuf:"varint,12,opt,name=doubt,proto3" json:"doubt,omitempty"`
+	NoAccount     bool                   `protobuf:"varint,13,opt,name=no_account,json=noAccount,proto3" json:"no_account,omitempty"` // ON_HOLD until its user has one
+	Wish          uint32                 `protobuf:"varint,14,opt,name=wish,proto3" json:"wish,omitempty"`                            // the owner's, while it's SENDING: contract.ChangeQueuedRequest_Change
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recipient) Reset() {
+	*x = Recipient{}
+	mi := &file_rows_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recipient) ProtoMessage() {}
+
+func (x *Recipient) ProtoReflect() protoreflect.Message {
+	mi := &file_rows_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recipient.ProtoReflect.Descriptor instead.
+func (*Recipient) Descriptor() ([]byte, []int) {
+	return file_rows_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Recipient) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Recipient) GetState() uint32 {
+	if x != nil {
+		return x.State
+	}
+	return 0
+}
+
+func (x *Recipient) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *Recipient) GetNextTry() int64 {
+	if x != nil {
+		return x.NextTry
+	}
+	return 0
+}
+
+func (x *Recipient) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *Recipient) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Recipient) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Recipient) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *Recipient) GetDelayTold() bool {
+	if x != nil {
+		return x.DelayTold
+	}
+	return false
+}
+
+func (x *Recipient) GetNotify() uint32 {
+	if x != nil {
+		return x.Notify
+	}
+	return 0
+}
+
+func (x *Recipient) GetOriginal() string {
+	if x != nil {
+		return x.Original
+	}
+	return ""
+}
+
+func (x *Recipient) GetDoubt() bool {
+	if x != nil {
+		return x.Doubt
+	}
+	return false
+}
+
+func (x *Recipient) GetNoAccount() bool {
+	if x != nil {
+		return x.NoAccount
+	}
+	return false
+}
+
+func (x *Recipient) GetWish() uint32 {
+	if x != nil {
+		return x.Wish
+	}
+	return 0
+}
+
+type Recipients struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Recipients    []*Recipient           `protobuf:"bytes,1,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recipients) Reset() {
+	*x = Recipients{}
+	mi := &file_rows_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recipients) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recipients) ProtoMessage() {}
+
+func (x *Recipients) ProtoReflect() protoreflect.Message {
+	mi := &file_rows_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recipients.ProtoReflect.Descriptor instead.
+func (*Recipients) Descriptor() ([]byte, []int) {
+	return file_rows_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Recipients) GetRecipients() []*Recipient {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+// Shared counts the rows that name a body, where more than one does.
+type Shared struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          uint32                 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shared) Reset() {
+	*x = Shared{}
+	mi := &file_rows_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shared) ProtoMessage() {}
+
+func (x *Shared) ProtoReflect() protoreflect.Message {
+	mi := &file_rows_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shared.ProtoReflect.Descriptor instead.
+func (*Shared) Descriptor() ([]byte, []int) {
+	return file_rows_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Shared) GetRows() uint32 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+// Login is login data for a relay, given by the owner under a name.
+type Login struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	User           string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	SealedPassword []byte                 `protobuf:"bytes,2,opt,name=sealed_password,json=sealedPassword,proto3" json:"sealed_password,omitempty"` // nonce | AEAD
+	Changed        int64                  `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"`
+	Refused        bool                   `protobuf:"varint,4,opt,name=refused,proto3" json:"refused,omitempty"`
+	Text           string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"` // the relay's words
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Login) Reset() {
+	*x = Login{}
+	mi := &file_rows_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Login) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Login) ProtoMessage() {}
+
+func (x *Login) ProtoReflect() protoreflect.Message {
+	mi := &file_rows_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Login.ProtoReflect.Descriptor instead.
+func (*Login) Descriptor() ([]byte, []int) {
+	return file_rows_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Login) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Login) GetSealedPassword() []byte {
+	if x != nil {
+		return x.SealedPassword
+	}
+	return nil
+}
+
+func (x *Login) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *Login) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *Login) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Counter is of a transport rule and a destination.
+type Counter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Delivered     uint64                 `protobuf:"varint,1,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Failed        uint64                 `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
+	Delayed       uint64                 `protobuf:"varint,3,opt,name=delayed,proto3" json:"delayed,omitempty"`
+	Last          int64                  `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Counter) Reset() {
+	*x = Counter{}
+	mi := &file_rows_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Counter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Counter) ProtoMessage() {}
+
+func (x *Counter) ProtoReflect() protoreflect.Message {
+	mi := &file_rows_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Counter.ProtoReflect.Descriptor instead.
+func (*Counter) Descriptor() ([]byte, []int) {
+	return file_rows_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Counter) GetDelivered() uint64 {
+	if x != nil {
+		return x.Delivered
+	}
+	return 0
+}
+
+func (x *Counter) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *Counter) GetDelayed() uint64 {
+	if x != nil {
+		return x.Delayed
+	}
+	return 0
+}
+
+func (x *Counter) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
 // Put is the answer to a put, kept for its repetition.
 type Put struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -743,7 +1300,7 @@ type Put struct {
 
 func (x *Put) Reset() {
 	*x = Put{}
-	mi := &file_rows_proto_msgTypes[6]
+	mi := &file_rows_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +1312,7 @@ func (x *Put) String() string {
 func (*Put) ProtoMessage() {}
 
 func (x *Put) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[6]
+	mi := &file_rows_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +1325,7 @@ func (x *Put) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Put.ProtoReflect.Descriptor instead.
 func (*Put) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{6}
+	return file_rows_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Put) GetId() uint64 {
@@ -802,7 +1359,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_rows_proto_msgTypes[7]
+	mi := &file_rows_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +1371,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[7]
+	mi := &file_rows_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +1384,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{7}
+	return file_rows_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Segment) GetEnd() uint64 {
@@ -854,7 +1411,7 @@ type Total struct {
 
 func (x *Total) Reset() {
 	*x = Total{}
-	mi := &file_rows_proto_msgTypes[8]
+	mi := &file_rows_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1423,7 @@ func (x *Total) String() string {
 func (*Total) ProtoMessage() {}
 
 func (x *Total) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[8]
+	mi := &file_rows_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1436,7 @@ func (x *Total) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Total.ProtoReflect.Descriptor instead.
 func (*Total) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{8}
+	return file_rows_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Total) GetMessages() uint64 {
@@ -906,7 +1463,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_rows_proto_msgTypes[9]
+	mi := &file_rows_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1475,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[9]
+	mi := &file_rows_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1488,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{9}
+	return file_rows_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Condition) GetText() string {
@@ -958,7 +1515,7 @@ type Dropped struct {
 
 func (x *Dropped) Reset() {
 	*x = Dropped{}
-	mi := &file_rows_proto_msgTypes[10]
+	mi := &file_rows_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1527,7 @@ func (x *Dropped) String() string {
 func (*Dropped) ProtoMessage() {}
 
 func (x *Dropped) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[10]
+	mi := &file_rows_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1540,7 @@ func (x *Dropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{10}
+	return file_rows_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Dropped) GetBody() *Body {
@@ -1003,7 +1560,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_rows_proto_msgTypes[11]
+	mi := &file_rows_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1572,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_rows_proto_msgTypes[11]
+	mi := &file_rows_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1585,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_rows_proto_rawDescGZIP(), []int{11}
+	return file_rows_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Certificate) GetCertificatePem() []byte {
@@ -1050,7 +1607,7 @@ var File_rows_proto protoreflect.FileDescriptor
 const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"rows.proto\x12\x0epostroom.store\"\xf5\x03\n" +
+	"rows.proto\x12\x0epostroom.store\"\xb9\x04\n" +
 	"\aAccount\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -1072,7 +1629,10 @@ const file_rows_proto_rawDesc = "" +
 	"\bfetching\x18\x0f \x01(\bR\bfetching\x12\x14\n" +
 	"\x05asked\x182 \x01(\bR\x05asked\x12\x18\n" +
 	"\amisfits\x18\x10 \x01(\rR\amisfits\x12\x1c\n" +
-	"\tretrieved\x18< \x01(\tR\tretrieved\"\xb4\x02\n" +
+	"\tretrieved\x18< \x01(\tR\tretrieved\x12#\n" +
+	"\rrelay_refused\x18F \x01(\bR\frelayRefused\x12\x1d\n" +
+	"\n" +
+	"relay_text\x18G \x01(\tR\trelayText\"\xb4\x02\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\x12\x1c\n" +
@@ -1127,7 +1687,63 @@ const file_rows_proto_rawDesc = "" +
 	"\baccepted\x18\v \x01(\bR\baccepted\x12\x1f\n" +
 	"\vbody_digest\x18\f \x01(\fR\n" +
 	"bodyDigest\x12\x14\n" +
-	"\x05limit\x18\r \x01(\x04R\x05limit\"A\n" +
+	"\x05limit\x18\r \x01(\x04R\x05limit\"\xc5\x03\n" +
+	"\tTransport\x12(\n" +
+	"\x04body\x18\x01 \x01(\v2\x14.postroom.store.BodyR\x04body\x12\x16\n" +
+	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\fR\x05owner\x129\n" +
+	"\n" +
+	"recipients\x18\x04 \x03(\v2\x19.postroom.store.RecipientR\n" +
+	"recipients\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\rR\x05count\x12\x16\n" +
+	"\x06undone\x18\x06 \x01(\rR\x06undone\x12\x18\n" +
+	"\asending\x18\a \x01(\rR\asending\x12\x14\n" +
+	"\x05waits\x18\b \x01(\rR\x05waits\x12\x16\n" +
+	"\x06runner\x18\t \x01(\x06R\x06runner\x12\x1a\n" +
+	"\breceived\x18\n" +
+	" \x01(\x03R\breceived\x12\x16\n" +
+	"\x06client\x18\v \x01(\tR\x06client\x12\x1a\n" +
+	"\bsmtputf8\x18\f \x01(\bR\bsmtputf8\x12\x1b\n" +
+	"\teight_bit\x18\r \x01(\bR\beightBit\x12\x1f\n" +
+	"\venvelope_id\x18\x0e \x01(\tR\n" +
+	"envelopeId\x12!\n" +
+	"\fheaders_only\x18\x0f \x01(\bR\vheadersOnly\"\xec\x02\n" +
+	"\tRecipient\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\rR\x05state\x12\x14\n" +
+	"\x05tries\x18\x03 \x01(\rR\x05tries\x12\x19\n" +
+	"\bnext_try\x18\x04 \x01(\x03R\anextTry\x12\x18\n" +
+	"\achanged\x18\x05 \x01(\x03R\achanged\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x12\n" +
+	"\x04rule\x18\a \x01(\tR\x04rule\x12 \n" +
+	"\vdestination\x18\b \x01(\tR\vdestination\x12\x1d\n" +
+	"\n" +
+	"delay_told\x18\t \x01(\bR\tdelayTold\x12\x16\n" +
+	"\x06notify\x18\n" +
+	" \x01(\rR\x06notify\x12\x1a\n" +
+	"\boriginal\x18\v \x01(\tR\boriginal\x12\x14\n" +
+	"\x05doubt\x18\f \x01(\bR\x05doubt\x12\x1d\n" +
+	"\n" +
+	"no_account\x18\r \x01(\bR\tnoAccount\x12\x12\n" +
+	"\x04wish\x18\x0e \x01(\rR\x04wish\"G\n" +
+	"\n" +
+	"Recipients\x129\n" +
+	"\n" +
+	"recipients\x18\x01 \x03(\v2\x19.postroom.store.RecipientR\n" +
+	"recipients\"\x1c\n" +
+	"\x06Shared\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\rR\x04rows\"\x8c\x01\n" +
+	"\x05Login\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12'\n" +
+	"\x0fsealed_password\x18\x02 \x01(\fR\x0esealedPassword\x12\x18\n" +
+	"\achanged\x18\x03 \x01(\x03R\achanged\x12\x18\n" +
+	"\arefused\x18\x04 \x01(\bR\arefused\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\"m\n" +
+	"\aCounter\x12\x1c\n" +
+	"\tdelivered\x18\x01 \x01(\x04R\tdelivered\x12\x16\n" +
+	"\x06failed\x18\x02 \x01(\x04R\x06failed\x12\x18\n" +
+	"\adelayed\x18\x03 \x01(\x04R\adelayed\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\x03R\x04last\"A\n" +
 	"\x03Put\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\fR\x06sha256\x12\x12\n" +
@@ -1160,7 +1776,7 @@ func file_rows_proto_rawDescGZIP() []byte {
 	return file_rows_proto_rawDescData
 }
 
-var file_rows_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_rows_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_rows_proto_goTypes = []any{
 	(*Account)(nil),     // 0: postroom.store.Account
 	(*User)(nil),        // 1: postroom.store.User
@@ -1168,21 +1784,30 @@ var file_rows_proto_goTypes = []any{
 	(*Body)(nil),        // 3: postroom.store.Body
 	(*Message)(nil),     // 4: postroom.store.Message
 	(*Ledger)(nil),      // 5: postroom.store.Ledger
-	(*Put)(nil),         // 6: postroom.store.Put
-	(*Segment)(nil),     // 7: postroom.store.Segment
-	(*Total)(nil),       // 8: postroom.store.Total
-	(*Condition)(nil),   // 9: postroom.store.Condition
-	(*Dropped)(nil),     // 10: postroom.store.Dropped
-	(*Certificate)(nil), // 11: postroom.store.Certificate
+	(*Transport)(nil),   // 6: postroom.store.Transport
+	(*Recipient)(nil),   // 7: postroom.store.Recipient
+	(*Recipients)(nil),  // 8: postroom.store.Recipients
+	(*Shared)(nil),      // 9: postroom.store.Shared
+	(*Login)(nil),       // 10: postroom.store.Login
+	(*Counter)(nil),     // 11: postroom.store.Counter
+	(*Put)(nil),         // 12: postroom.store.Put
+	(*Segment)(nil),     // 13: postroom.store.Segment
+	(*Total)(nil),       // 14: postroom.store.Total
+	(*Condition)(nil),   // 15: postroom.store.Condition
+	(*Dropped)(nil),     // 16: postroom.store.Dropped
+	(*Certificate)(nil), // 17: postroom.store.Certificate
 }
 var file_rows_proto_depIdxs = []int32{
 	3, // 0: postroom.store.Message.body:type_name -> postroom.store.Body
-	3, // 1: postroom.store.Dropped.body:type_name -> postroom.store.Body
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 1: postroom.store.Transport.body:type_name -> postroom.store.Body
+	7, // 2: postroom.store.Transport.recipients:type_name -> postroom.store.Recipient
+	7, // 3: postroom.store.Recipients.recipients:type_name -> postroom.store.Recipient
+	3, // 4: postroom.store.Dropped.body:type_name -> postroom.store.Body
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_rows_proto_init() }
@@ -1196,7 +1821,7 @@ func file_rows_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rows_proto_rawDesc), len(file_rows_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

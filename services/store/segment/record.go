@@ -38,7 +38,8 @@ type Kind uint8
 
 // The kinds of bodies.
 const (
-	Received Kind = 1 // from a provider, un-stuffed and otherwise untouched
+	Received  Kind = 1 // from a provider, un-stuffed and otherwise untouched
+	Submitted Kind = 2 // from a mail client or the box itself, as it is sent on; of no account
 )
 
 // Table is CRC-32C's, the checksum of bodies and headers.

@@ -17,12 +17,13 @@ import (
 	"postroom/services/console"
 	"postroom/services/fetcher"
 	"postroom/services/pop3"
+	"postroom/services/smtp"
 	"postroom/services/store"
 	"postroom/services/validator"
 )
 
 var services = map[string]func(args []string) int{
-	"store": store.Main, "pop3": pop3.Main, "fetcher": fetcher.Main, "validator": validator.Main, "console": console.Main,
+	"store": store.Main, "pop3": pop3.Main, "smtp": smtp.Main, "fetcher": fetcher.Main, "validator": validator.Main, "console": console.Main,
 }
 
 func main() {
@@ -64,7 +65,7 @@ var files = []string{
 
 var folders = []string{"/", "/boot", "/data/store", "/data/store/notes", "/data/store/bodies", "/data/log", "/run/key", "/run/console", "/tmp"}
 
-var callers = []string{"pop3", "fetcher", "validator", "console", "admin", "init"}
+var callers = []string{"pop3", "smtp", "fetcher", "validator", "console", "admin", "init"}
 
 func probes() (all []probe) {
 	for _, name := range files {

@@ -1,4 +1,4 @@
-package pop3
+package gate
 
 import (
 	"context"
@@ -9,32 +9,18 @@ import (
 	"time"
 )
 
-const (
-	maxCounts = 10_000 // of each generation; a count and its key have 48 octets
-	maxDelay  = 5      // seconds that a refusal is put off, one more for each failure before
-)
-
-var errTooOften = &refusal{code: codeTemp, text: "too many logins failed: wait a minute, then try again"}
+const maxDelay = 5 // seconds that a refusal is put off, one more for each failure before
 
 // failures counts logins that failed: by where they came from, and by the account that they were to. Where an account was
 // lately logged in to from, it has a count of its own, for that place alone: so neither a neighbour's client with an
 // old password nor somebody who guesses from elsewhere keeps its user out.
 //
-// Each count runs down by the limit in a minute. Memory is bounded: when the young generation is full, it
-// becomes the old one, and what the old one had is forgotten unless it was used since. Names are kept as hashes.
-// The zero value is ready.
+// Each count runs down by the limit in a minute. The zero value is ready.
 type failures struct {
-	mu         sync.Mutex
-	seed       maphash.Seed
-	young, old map[uint64]count
-	trying     map[uint64]int // logins that are being tried, by key; no zeros
-	ended      chan struct{}  // closed when one of them ends; nil: nobody waits for that
-}
-
-type count struct {
-	level float64 // failures that are not run down yet
-	at    time.Time
-	good  bool // of a place and an account: a login was accepted
+	mu sync.Mutex
+	counts
+	trying map[uint64]int // logins that are being tried, by key; no zeros
+	ended  chan struct{}  // closed when one of them ends; nil: nobody waits for that
 }
 
 // attempt is what is known of a login before it is tried.
@@ -116,9 +102,7 @@ func (f *failures) end(a attempt) {
 
 // look gives what is known of a login. It is called with mu held.
 func (f *failures) look(from netip.Prefix, name string, limit int, now time.Time) attempt {
-	if f.young == nil {
-		f.seed, f.young = maphash.MakeSeed(), make(map[uint64]count)
-	}
+	f.counts.begin()
 	name = strings.ToLower(name) // as the provider's host, and most logins, know no case
 	place, account := maphash.Comparable(f.seed, from), maphash.String(f.seed, name)
 	a := attempt{pair: maphash.Comparable(f.seed, [2]uint64{place, account})}
@@ -149,27 +133,4 @@ func (f *failures) accepted(a attempt, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.put(a.pair, count{at: now, good: true})
-}
-
-func (c count) now(limit int, now time.Time) count {
-	c.level = max(0, c.level-now.Sub(c.at).Minutes()*float64(limit))
-	c.at = now
-	return c
-}
-
-// get is called with mu held.
-func (f *failures) get(key uint64) count {
-	c, ok := f.young[key]
-	if !ok {
-		c = f.old[key]
-	}
-	return c
-}
-
-// put is called with mu held.
-func (f *failures) put(key uint64, c count) {
-	if _, ok := f.young[key]; !ok && len(f.young) >= maxCounts {
-		f.old, f.young = f.young, make(map[uint64]count)
-	}
-	f.young[key] = c
 }
