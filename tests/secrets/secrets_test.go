@@ -130,8 +130,17 @@ func polls(t *testing.T, box *hosted.Box, said *strings.Builder, p *provider.Pro
 		}
 		return false
 	})
+	for _, user := range []string{hosted.WebUser, hosted.GMXUser} {
+		if err := p.Fill(user, [][]byte{[]byte("Subject: more\r\n\r\nfetched with the changed password\r\n")}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	in(hosted.WebName, changed)
 	in(hosted.GMXName, changed)
+	// A provider that goes down refuses logins on its way: let those behind the polls be through.
+	box.Until("the mail behind the changed password", func(s *contract.GetStatusResponse) bool {
+		return hosted.Waiting(hosted.WebName, 1)(s) && hosted.Waiting(hosted.GMXName, 1)(s)
+	})
 	if err := p.Down(); err != nil {
 		t.Fatal(err)
 	}
