@@ -66,7 +66,7 @@ How values are written:
   its name in double brackets above it: [[provider]].
 
 A file has at most 1 MiB, a list 256 entries. On a workstation ("postroom serve") without a file, the box listens
-on 127.0.0.1 alone, on the ports 1110, 1995 and 8443; with a file it listens where the file says, or else by the
+on 127.0.0.1 alone, on the ports 1110, 1995, 1025, 1587, 1465 and 8443; with a file it listens where the file says, or else by the
 defaults below.
 `
 

@@ -33,6 +33,7 @@ type box struct {
 	config guest.Config
 	*guest.Guest
 	pop3    netip.AddrPort // implicit TLS
+	smtp    netip.AddrPort // implicit TLS
 	ca      []byte         // of the box, PEM
 	console *api.Client
 }
@@ -65,7 +66,7 @@ func newBox(t *testing.T, build func() (string, error), p *provider.Provider) *b
 	}
 	certificate, private := certify(t)
 	b.ca = certificate
-	b.pop3 = freePort(t)
+	b.pop3, b.smtp = freePort(t), freePort(t)
 	console := freePort(t)
 	if b.console, err = api.Dial(console.String(), key, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
@@ -73,8 +74,10 @@ func newBox(t *testing.T, build func() (string, error), p *provider.Provider) *b
 	t.Cleanup(b.console.Close)
 	b.config = guest.Config{
 		Image: disk, Folder: folder, DiskSize: 2 << 30,
-		Forward: []guest.Forward{{Host: b.pop3.String(), Guest: 995}, {Host: console.String(), Guest: 443}},
-		Files:   map[string][]byte{board.ClientKeysFile: public},
+		Forward: []guest.Forward{
+			{Host: b.pop3.String(), Guest: 995}, {Host: b.smtp.String(), Guest: 465}, {Host: console.String(), Guest: 443},
+		},
+		Files: map[string][]byte{board.ClientKeysFile: public},
 	}
 	settings := fmt.Sprintf("[tls]\ncertificate = '''\n%s'''\nkey = '''\n%s'''\n", certificate, private)
 	if p != nil {

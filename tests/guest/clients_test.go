@@ -4,8 +4,10 @@ package guest
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,6 +39,7 @@ func TestDeliveryIsInTheSecondPoll(t *testing.T) {
 			t.Run(client.Name, func(t *testing.T) { twoPolls(t, b, p, client, client.Name == inGuest[0]) })
 		}
 	}
+	sends(t, b)
 	b.down()
 	if log := b.Output(); !strings.Contains(log, "services are stopped") {
 		t.Errorf("the box did not go off in order:\n%s", log)
@@ -53,6 +56,33 @@ func TestDeliveryIsInTheSecondPoll(t *testing.T) {
 	t.Log(b.until("readiness", isReady))
 	showsConditions(t, b)
 	b.down()
+}
+
+// sends has swaks send a mail from one account to the other, and to a host that the box can't reach.
+func sends(t *testing.T, b *box) {
+	t.Helper()
+	ca := filepath.Join(mailclient.Folder(t), "box.pem")
+	if err := os.WriteFile(ca, b.ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "swaks", "--server", "localhost", "--port", strconv.Itoa(int(b.smtp.Port())),
+		"--tls-on-connect", "--tls-verify", "--tls-ca-path", ca,
+		"--auth", "PLAIN", "--auth-user", hosted.WebName, "--auth-password", hosted.Password,
+		"--from", "myaccount@pop3proxy.reddoxx", "--to", "myaccount+gmx.de@pop3proxy.reddoxx,someone@example.com",
+		"--h-Subject", "through the appliance").CombinedOutput()
+	if err != nil {
+		t.Fatalf("swaks: %v\n%s", err, out)
+	}
+	b.until("the mail in the other account's Out Queue", hosted.Waiting(hosted.GMXName, 1))
+	mails, err := hosted.PollAt(b.pop3, b.ca, hosted.GMXName, hosted.Password)
+	if err != nil || len(mails) != 1 || !strings.Contains(string(mails[0].Octets), "\r\nSubject: through the appliance\r\n") {
+		t.Errorf("the other account got %d mails, %v: %q", len(mails), err, mails)
+	}
+	b.until("the other recipient in the Transport Queue", func(s *contract.GetStatusResponse) bool {
+		return slices.ContainsFunc(s.Queues, func(q *contract.QueueStatus) bool {
+			return q.Queue == contract.QueueTransport && q.Messages == 1
+		})
+	})
 }
 
 // showsConditions has the box mistrust the provider's certificate: its screen says so by itself.

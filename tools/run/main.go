@@ -28,12 +28,17 @@ const (
 const (
 	pop3    = "127.0.0.1:1110"
 	pop3TLS = "127.0.0.1:1995"
+	smtp    = "127.0.0.1:1587"
+	smtpTLS = "127.0.0.1:1465"
 	console = "127.0.0.1:8443"
 )
 
 var forwards = []guest.Forward{
 	{Host: pop3, Guest: 110},
 	{Host: pop3TLS, Guest: 995},
+	{Host: "127.0.0.1:1025", Guest: 25},
+	{Host: smtp, Guest: 587},
+	{Host: smtpTLS, Guest: 465},
 	{Host: console, Guest: 443},
 }
 
@@ -62,10 +67,11 @@ func run(image, folder, network, hardware string, memory int) error {
 	}
 	fmt.Printf(`The appliance boots; its screen follows. When it is ready:
   mail clients   POP3 with TLS at %s, with STARTTLS at %s
+                 SMTP with TLS at %s, with STARTTLS at %s
                  account name LOGIN@PROVIDER-HOST, password as at the provider
   the command    build/postroom status --host %s
 Ctrl-C shuts it down. Its disk is kept: %s
-`, pop3TLS, pop3, console, disk)
+`, pop3TLS, pop3, smtpTLS, smtp, console, disk)
 	g, err := guest.Start(ctx, guest.Config{
 		Image: image, Disk: disk, DiskSize: diskSize, Folder: folder, Hardware: guest.Hardware(hardware), MemoryMiB: memory,
 		Open: network == "user", Forward: forwards, Serial: os.Stdout,
