@@ -74,9 +74,12 @@ check: needs ## formatting, vet, staticcheck, import rules, generated files fres
 # Tests that need root, for mounts, users and disks of their own: as root directly, else by sudo.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),-exec "sudo -E")
 
-# The cuts of the power run without the race detector, under which each costs four times as much.
+ROOT_TESTS = $(shell grep -rlE '^//go:build root' --include='*_test.go' init services tests tools | xargs -n1 dirname | sort -u)
+
+# Packages with tests for root run once, with all their tests; the cuts of the power without the race detector, under which each
+# costs four times as much.
 test: needs build ## every test
-	$(GO_TEST) -race ./...
-	$(GO_TEST) -race -tags root $(AS_ROOT) $$(grep -rlE '^//go:build root' --include='*_test.go' init services tests tools | xargs -n1 dirname | sort -u | grep -v powercut | sed 's,^,./,')
+	$(GO_TEST) -race $$(go list ./... | grep -vxF $(ROOT_TESTS:%=-e postroom/%))
+	$(GO_TEST) -race -tags root $(AS_ROOT) $(filter-out ./tests/powercut,$(ROOT_TESTS:%=./%))
 	$(GO_TEST) -tags root $(AS_ROOT) ./tests/powercut
 	$(GO_TEST) -tags guest ./tests/guest ./image ./tools/guest
