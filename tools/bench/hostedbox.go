@@ -22,6 +22,7 @@ type hostedBox struct {
 	reaper   *supervisor.Reaper
 
 	plain, tls string // where its pop3 listens
+	smtp       string // and its smtp, without TLS
 }
 
 // startBox starts a box in a folder, with a settings file, and returns when all of it is ready.
@@ -73,6 +74,8 @@ func startBox(ctx context.Context, cfg config, dir, settings string) (b *hostedB
 			b.plain = l.Address
 		case "pop3.listen_tls":
 			b.tls = l.Address
+		case "smtp.listen":
+			b.smtp = l.Address
 		}
 	}
 	return b, nil

@@ -53,6 +53,8 @@ type config struct {
 	accounts  int       // that are known
 	storeRows int       // in the store
 	polls     int       // with same-poll delivery
+	queued    int       // mails in the Transport Queue
+	relayed   int       // mails that go through
 }
 
 // environment is what services are started with.
@@ -80,11 +82,13 @@ func bench() int {
 	cfg := config{
 		rounds: 9, turn: time.Second, small: 1000, large: 32, put: writers,
 		mails: 1000, fetches: 3, sessions: 1000, accounts: 10_000, storeRows: 1_000_000, polls: 500,
+		queued: 10_000, relayed: 3000,
 	}
 	if *short {
 		cfg = config{
 			rounds: 3, turn: 250 * time.Millisecond, small: 100, large: 4, put: writers,
 			mails: 100, fetches: 1, sessions: 100, accounts: 500, storeRows: 30_000, polls: 50,
+			queued: 1000, relayed: 500,
 		}
 	}
 	cfg.delays, cfg.peers = delays, strings.Split(*peers, ",")
@@ -146,6 +150,7 @@ var benches = []struct {
 	{"accounts", benchAccounts},
 	{"rows", benchRows},
 	{"samepoll", benchSamePoll},
+	{"submit", benchSubmit},
 }
 
 func names() (list []string) {
