@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postroom/services/contract"
@@ -134,6 +135,7 @@ func (k kept) room() error {
 		select {
 		case k.server.large <- struct{}{}:
 			k.place = true
+			k.part = slices.Grow(k.part, 3*smallPart) // append's own steps would copy it at each quarter more
 			return nil
 		default:
 		}
