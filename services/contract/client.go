@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/containerd/log"
 	"github.com/containerd/ttrpc"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // Client calls the store through one of its sockets. It dials when it is needed and again after the store
@@ -117,6 +119,9 @@ func Call[S, Q, A any](ctx context.Context, c *Client[S], method func(S, context
 			}
 			if answered(err) {
 				return nil, FromStatus(err)
+			}
+			if errors.Is(err, proto.Error) {
+				return nil, fmt.Errorf("%w: call: %w", ErrInvalid, err) // nothing was sent: a text isn't UTF-8
 			}
 			if ctx.Err() == nil {
 				c.forget(client)

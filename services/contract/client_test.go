@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/containerd/ttrpc"
 )
@@ -177,4 +178,34 @@ func TestWatchSpeaksAgainAfterARestart(t *testing.T) {
 	<-look
 	again.look <- struct{}{}
 	<-look
+}
+
+// A request that can't be put into words is its caller's fault: it isn't repeated, and other calls keep their connection.
+func TestCallThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	path := socket(t)
+	f := &fake{answer: func(context.Context) error { return nil }}
+	defer serve(t, path, f)()
+	client := NewClient(path, NewCommonClient)
+	defer client.Close()
+	set := func(text string) error {
+		_, err := Call(t.Context(), client, CommonClient.SetCondition, &SetConditionRequest{Condition: &Condition{Subject: text}})
+		return err
+	}
+	if err := set("x"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := client.get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a call that is repeated ends by it
+	defer cancel()
+	_, err = Call(ctx, client, CommonClient.SetCondition, &SetConditionRequest{Condition: &Condition{Subject: "\xff"}})
+	if !errors.Is(err, ErrInvalid) {
+		t.Errorf("got %v, want %v", err, ErrInvalid)
+	}
+	if after, err := client.get(t.Context()); err != nil || after != before {
+		t.Errorf("the connection was closed: %v", err)
+	}
 }

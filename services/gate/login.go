@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"unicode/utf8"
 
 	"postroom/services/contract"
 	"postroom/services/settings"
@@ -19,6 +20,9 @@ const (
 	// neither words nor time can it tell a name that is known from another.
 	UniformWait = 5 * time.Second
 )
+
+// notUTF8 is what a client is told whose login is no text. Most such are passwords typed under an old character set.
+const notUTF8 = "a name and a password are UTF-8: write a password with other letters than a to z anew in the client"
 
 var errTooOften = &Refused{Temporary: true, Text: "too many logins failed: wait a minute, then try again"}
 
@@ -113,6 +117,9 @@ func (g *Logins) try(ctx, waiting context.Context, l Login, a attempt, limit int
 
 // askStore asks whether a login is good, and waits for the answer until the end of waiting; the question goes on.
 func (g *Logins) askStore(ctx, waiting context.Context, l Login) verdict {
+	if !utf8.ValidString(l.Name) || !utf8.ValidString(l.Password.Reveal()) {
+		return verdict{answer: &contract.LoginResponse{Outcome: contract.LoginResponse_REFUSED, Text: notUTF8}} // it can't be asked
+	}
 	answered := make(chan verdict, 1) // nobody may be waiting any more
 	g.background(ctx, LoginWait, func(ctx context.Context) {
 		answer, err := g.ask(ctx, &contract.LoginRequest{
