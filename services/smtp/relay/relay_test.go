@@ -187,6 +187,8 @@ func TestResults(t *testing.T) {
 		{"cut at RCPT", map[string]string{"RCPT TO:<two@": host.Cut}, "4.4.2 4.4.2 4.4.2", "ok", 2},
 		{"cut at MAIL", map[string]string{"MAIL": host.Cut}, "4.4.2 4.4.2 4.4.2", "4.4.2", 2},
 		{"no answer to the end", map[string]string{"END": host.Cut}, "4.4.2? 4.4.2? 4.4.2?", "4.4.2?", 2},
+		{"taken in other words", map[string]string{"MAIL": "252 well", "RCPT": "200 well", "END": "251 forwarded"}, "ok ok ok", "ok", 1},
+		{"no answer to DATA", map[string]string{"DATA": "250 well"}, "4.0.0 4.0.0 4.0.0", "4.0.0", 2},
 		{"refused, and no answer to the end", map[string]string{"RCPT TO:<one@": "550 5.1.1 no", "END": host.Cut}, "5.1.1 4.4.2? 4.4.2?", "4.4.2?", 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -363,6 +365,32 @@ func TestDamage(t *testing.T) {
 	f := c.Send(t.Context(), m)[0]
 	if f == nil || !f.Damaged || f.Doubt || f.Permanent || c.Reusable() || len(h.Mails()) != 0 {
 		t.Errorf("got %+v, reusable %v, %d mails", f, c.Reusable(), len(h.Mails()))
+	}
+}
+
+// What a server might read as two mails isn't sent to its end, however it is written.
+func TestNoSmuggling(t *testing.T) {
+	t.Parallel()
+	h := &host.Host{}
+	to := target(h.Listen(t))
+	for _, text := range []string{"x\r.\r\n", "x\n.\n", "x\n.\r\n", "x\r\n.\n", "x\r\r\n", "\r", "\n", "x\r", "x\r\n.\rMAIL", "x\r\n\n"} {
+		for cut := range len(text) + 1 {
+			m := mail(text, "b@c.example")
+			m.WriteTo = func(w io.Writer) error {
+				for _, part := range []string{text[:cut], text[cut:]} {
+					if _, err := io.WriteString(w, part); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			if f := send(t, to, m)[0]; f == nil || !f.Permanent || f.Status() != "5.6.0" || f.Doubt {
+				t.Errorf("%q, cut at %d: %v", text, cut, f)
+			}
+		}
+	}
+	if n := len(h.Mails()); n != 0 {
+		t.Errorf("%d mails came", n)
 	}
 }
 

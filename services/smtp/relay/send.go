@@ -60,7 +60,7 @@ func (c *Conn) Send(ctx context.Context, m Mail) []*Failure {
 	if f != nil {
 		return rest(f)
 	}
-	if err := c.client.Mail(sender, options); err != nil {
+	if err := refusal(c.client.Mail(sender, options)); err != nil {
 		return rest(c.failed(MailFrom, err, false))
 	}
 	accepted := 0
@@ -68,7 +68,7 @@ func (c *Conn) Send(ctx context.Context, m Mail) []*Failure {
 		if results[i] != nil {
 			continue
 		}
-		if err := c.client.Rcpt(r.Address, recipientOptions(r)); err != nil {
+		if err := refusal(c.client.Rcpt(r.Address, recipientOptions(r))); err != nil {
 			results[i] = c.failed(RcptTo, err, accepted > 0)
 			if c.broken {
 				return rest(results[i])
@@ -94,28 +94,53 @@ func (c *Conn) data(m Mail) *Failure {
 		return c.failed(Data, err, false)
 	}
 	c.line.beginData()
-	err = m.WriteTo(w)
+	g := &guard{w: w}
+	if err = m.WriteTo(g); err == nil && g.cr {
+		err = errBare
+	}
 	c.line.endData()
 	if err != nil {
 		// The end isn't sent: without it nobody takes the mail for whole.
 		c.Close()
-		var damage *bodies.Damage
-		if errors.As(err, &damage) {
-			return &Failure{Stage: Body, Host: c.host, Enhanced: "4.3.0", Damaged: true, Cause: err,
-				Text: "the mail is damaged on this box's disk, and was not sent"}
+		if f := c.unsendable(err); f != nil {
+			return f
 		}
 		return c.failed(Body, err, false)
 	}
 	if err := c.line.flush(); err != nil {
 		return c.failed(Body, err, false)
 	}
-	if _, err := w.CloseWithResponse(); err != nil {
+	_, err = w.CloseWithResponse()
+	if err = refusal(err); err != nil {
 		if c.line.writeErr != nil {
 			return c.failed(Body, err, false) // the end is what comes last: it didn't go out
 		}
 		return c.failed(End, err, false)
 	}
 	return nil
+}
+
+// unsendable is the failure of a mail that can't be sent for what it is here; nil: it's the connection's.
+func (c *Conn) unsendable(err error) *Failure {
+	var damage *bodies.Damage
+	switch {
+	case errors.As(err, &damage):
+		return &Failure{Stage: Body, Host: c.host, Enhanced: "4.3.0", Damaged: true, Cause: err,
+			Text: "the mail is damaged on this box's disk, and was not sent"}
+	case errors.Is(err, errBare):
+		return c.ours(Body, "5.6.0", "the mail has a CR or LF that ends no line, which some servers take for the end of a mail, and was not sent")
+	}
+	return nil
+}
+
+// refusal is what an error says against what was asked. Any 2xx is consent, whatever else it says (RFC 5321 §4.2.1): go-smtp wants the very
+// code, and a mail that was taken would be sent again.
+func refusal(err error) error {
+	var reply *smtp.SMTPError
+	if errors.As(err, &reply) && reply.Code/100 == 2 {
+		return nil
+	}
+	return err
 }
 
 // fit makes the envelope one that the server can take: without SMTPUTF8 no address or header may need it. What fails for
@@ -136,6 +161,9 @@ func (c *Conn) fit(m *Mail, options *smtp.MailOptions, results []*Failure) (send
 	}
 	if m.UTF8 && m.Header != nil {
 		header, err := m.Header()
+		if f := c.unsendable(err); f != nil {
+			return "", f
+		}
 		if err != nil {
 			return "", &Failure{Stage: Body, Host: c.host, Text: "the mail can't be read on this box's disk", Enhanced: "4.3.0", Cause: err}
 		}
@@ -168,7 +196,7 @@ func (c *Conn) ours(stage Stage, code, text string) *Failure {
 func (c *Conn) failed(stage Stage, err error, accepted bool) *Failure {
 	f := judge(stage, c.host, err, accepted)
 	switch {
-	case f.Code == 0 || f.Code == 421:
+	case f.Code == 421, f.Code/100 != 4 && f.Code/100 != 5: // behind what is no answer nobody knows where the other side is
 		c.Close()
 	case stage != RcptTo:
 		c.reset()
