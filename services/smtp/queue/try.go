@@ -243,11 +243,15 @@ func (t *try) deliverHere(ctx context.Context) {
 
 // deliver sends mail to a server.
 func (t *try) deliver(ctx context.Context) {
-	key := t.item.flow.dest.key + " " + string(t.way.TLS) + " " + t.as.login(t.way)
-	c, f := t.pool.take(key), (*relay.Failure)(nil)
+	login, f := t.login(ctx, t.as, t.way)
+	key := t.item.flow.dest.key + " " + string(t.way.TLS) + " " + t.as.login(t.way) + " " + t.pool.fingerprint(login)
+	var c *pooled
+	if f == nil {
+		c = t.pool.take(key)
+	}
 	reused := c != nil
-	if c == nil {
-		c, f = t.connect(ctx, key)
+	if f == nil && c == nil {
+		c, f = t.connect(ctx, key, login)
 	}
 	if ctx.Err() != nil && f != nil {
 		return
@@ -268,7 +272,7 @@ func (t *try) deliver(ctx context.Context) {
 		if f := results[0]; reused && f != nil && f.Stage == relay.MailFrom && (f.Code == 0 && f.Enhanced == "" || f.Code == 421) && ctx.Err() == nil {
 			// It was closed while it waited for a mail.
 			c.Close()
-			if c, f = t.connect(ctx, key); f == nil {
+			if c, f = t.connect(ctx, key, login); f == nil {
 				results = c.Send(ctx, m)
 			} else {
 				results = nil
@@ -313,7 +317,7 @@ func (t *try) outcomes(results []*relay.Failure, f *relay.Failure, c *pooled) (l
 }
 
 // connect reaches the destination, unless it was out of reach a moment ago: then what comes in its back-off shares the failure.
-func (t *try) connect(ctx context.Context, key string) (*pooled, *relay.Failure) {
+func (t *try) connect(ctx context.Context, key string, login *contract.GetLoginResponse) (*pooled, *relay.Failure) {
 	t.mu.Lock()
 	d := t.item.flow.dest
 	if time.Now().Before(d.until) {
@@ -324,14 +328,14 @@ func (t *try) connect(ctx context.Context, key string) (*pooled, *relay.Failure)
 	idle := max(0, d.most-d.running)
 	t.mu.Unlock()
 	t.pool.room(d, idle)
-	c, f := t.open(ctx, t.settings, t.as, t.way)
+	c, f := t.open(ctx, t.settings, t.as, t.way, login)
 	if f == nil {
 		return &pooled{Conn: c, key: key, dest: d}, nil
 	}
 	if f.Down && f.Stage != relay.Auth && ctx.Err() == nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		d.suspect = true
+		t.lines.doubt(d)
 		d.failures++
 		d.failed = f
 		d.until = time.Now().Add(min(wait(d.failures), backOff))
@@ -339,15 +343,22 @@ func (t *try) connect(ctx context.Context, key string) (*pooled, *relay.Failure)
 	return nil, f
 }
 
-// health keeps that a destination answers: what waited for that alone is tried at once.
+// health keeps whether a destination answers. Where it does, what waited for that alone is tried at once; one that hangs or breaks off behind
+// its greeting is suspect, too, but the next mail is tried: it may have been this one's.
 func (t *try) health(results []*relay.Failure) {
-	if len(results) == 0 || results[0] != nil && results[0].Down {
+	if len(results) == 0 {
 		return
 	}
 	t.mu.Lock()
 	d := t.item.flow.dest
+	if results[0] != nil && results[0].Down {
+		t.lines.doubt(d)
+		t.mu.Unlock()
+		return
+	}
 	back := d.failures > 0
-	d.suspect, d.failures, d.until = false, 0, time.Time{}
+	t.lines.trust(d)
+	d.failures, d.until = 0, time.Time{}
 	t.mu.Unlock()
 	if back {
 		t.hasten(func(m *mail, one *recipient) bool { return one.down && t.destination(t.runner.way(m, one)) == d })

@@ -137,6 +137,14 @@ func (s *Store) SetLogin(key, user, password string) {
 	again(s.logins)
 }
 
+// RemoveLogin takes login data away.
+func (s *Store) RemoveLogin(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.Data, key)
+	again(s.logins)
+}
+
 // Mail gives a mail as it stands, whether it's done or not.
 func (s *Store) Mail(id uint64) *contract.Transport {
 	s.mu.Lock()
