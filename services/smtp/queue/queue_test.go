@@ -543,11 +543,20 @@ func TestDoubtAndDamage(t *testing.T) {
 		if got := b.states(id); got != "DELIVERED?" || len(h.Mails()) != 2 {
 			t.Errorf("got %s, %d mails", got, len(h.Mails()))
 		}
-		harmed := b.Add("", "192.0.2.77", "me@gmx.net", text, "harmed@c.example")
+		harmed := b.Add("", "192.0.2.77", "me@gmx.net", text, "harmed@c.example", "harmed2@c.example")
 		b.Damage(harmed)
 		at(5 * time.Second)
-		if got := b.states(harmed); got != "WAITING" || len(h.Mails()) != 2 || len(b.Conditions()) != 1 {
-			t.Errorf("harmed: %s, %d mails, %v", got, len(h.Mails()), b.Conditions())
+		if got := b.states(harmed); got != "WAITING WAITING" || len(h.Mails()) != 2 || fmt.Sprint(b.Damages()) != fmt.Sprint([]uint64{harmed}) {
+			t.Errorf("harmed: %s, %d mails, reported %v", got, len(h.Mails()), b.Damages())
+		}
+		at(24 * time.Hour)
+		if n := len(b.Damages()); n < 10 || n > 20 { // by its times, and not all the time
+			t.Errorf("reported %d times in a day", n)
+		}
+		b.Damage(harmed)
+		at(3 * time.Hour)
+		if got := b.states(harmed); got != "DELIVERED DELIVERED" || len(h.Mails()) != 4 { // one is the word of the delay
+			t.Errorf("healed: %s, %d mails", got, len(h.Mails()))
 		}
 		stop()
 	})

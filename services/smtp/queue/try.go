@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"postroom/services/bodies"
@@ -36,6 +38,7 @@ type try struct {
 	sent      *contract.Transport // as the store has it, once it's begun
 	indices   []uint32
 	addresses []string
+	drawn     float64 // for the jitter
 }
 
 // outcome is what became of a recipient.
@@ -51,7 +54,7 @@ type outcome struct {
 
 // run tries an item.
 func (r *runner) run(ctx context.Context, it *item) {
-	t := &try{runner: r, item: it, mail: it.mail, way: *it.way}
+	t := &try{runner: r, item: it, mail: it.mail, way: *it.way, drawn: rand.Float64()}
 	defer t.done()
 	if !t.claim() {
 		return
@@ -461,11 +464,15 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 func (t *try) end(ctx context.Context, outcomes []outcome) {
 	stopping := ctx.Err() != nil
 	q := &contract.EndDeliveryRequest{Runner: t.id, Id: t.mail.id}
+	now := time.Now() // one for all, too
 	for i := range outcomes {
 		if f := outcomes[i].failure; stopping && f != nil && !f.Permanent && !f.Doubt {
 			outcomes[i].untried = true // it was the service's end
 		}
-		q.Results = append(q.Results, t.result(ctx, &outcomes[i]))
+		q.Results = append(q.Results, t.result(now, &outcomes[i]))
+	}
+	if i := slices.IndexFunc(outcomes, func(o outcome) bool { return o.failure != nil && o.failure.Damaged }); i >= 0 && !stopping {
+		t.damaged(ctx, outcomes[i].failure)
 	}
 	q.Notices = t.notices(outcomes, q.Results)
 	t.record(outcomes, q.Results)
@@ -495,9 +502,8 @@ func (t *try) end(ctx context.Context, outcomes []outcome) {
 }
 
 // result is what the store keeps of an outcome.
-func (t *try) result(ctx context.Context, o *outcome) *contract.RecipientResult {
+func (t *try) result(now time.Time, o *outcome) *contract.RecipientResult {
 	one := t.sent.Recipients[o.index]
-	now := time.Now()
 	r := &contract.RecipientResult{Index: o.index, Rule: t.way.Rule, Destination: destinationName(t.way), Untried: o.untried}
 	f := o.failure
 	switch {
@@ -526,11 +532,8 @@ func (t *try) result(ctx context.Context, o *outcome) *contract.RecipientResult 
 		if one.DelayTold {
 			delay = 0
 		}
-		r.NextTry = timestamppb.New(next(now, received, tries, delay, t.settings.SMTP.GiveUp))
+		r.NextTry = timestamppb.New(next(now, received, tries, t.drawn, delay, t.settings.SMTP.GiveUp))
 		r.DelayTold = !one.DelayTold && delay > 0 && !now.Before(received.Add(delay))
-		if f.Damaged {
-			t.damaged(ctx, f)
-		}
 	}
 	return r
 }
@@ -584,13 +587,10 @@ func (t *try) record(outcomes []outcome, results []*contract.RecipientResult) {
 	}
 }
 
-// damaged sets the condition of a body that isn't whole.
+// damaged reports a body that isn't whole: a condition tells, and the mail is tried again by its times, in case that it can be read again.
 func (t *try) damaged(ctx context.Context, f *relay.Failure) {
 	t.Log.Error("damaged body", "body", t.mail.id, "segment", t.sent.Body.GetSegment(), "err", f.Cause)
-	_, err := t.Store.SetCondition(ctx, &contract.SetConditionRequest{Condition: &contract.Condition{
-		Name: contract.ConditionDamage, Subject: fmt.Sprintf("outgoing mail %d", t.mail.id), Text: fmt.Sprint("it can't be sent: ", f.Cause),
-	}})
-	if err != nil {
-		t.Log.Error("condition not set", "err", err)
+	if _, err := t.Store.ReportDamage(ctx, &contract.ReportDamageRequest{Id: t.mail.id, Text: fmt.Sprint(f.Cause)}); err != nil {
+		t.Log.Error("damage not reported", "body", t.mail.id, "err", err)
 	}
 }
