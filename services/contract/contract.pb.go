@@ -1397,7 +1397,7 @@ func (x *ServeRequest) GetOpen() []*OpenMailboxRequest {
 
 type ReportDamageRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // of a mail of the Transport Queue: none
 	Id            uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
 	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -9425,7 +9425,7 @@ const file_contract_proto_rawDesc = "" +
 	"\fAppendUpload\x12 .postroom.v1.AppendUploadRequest\x1a!.postroom.v1.AppendUploadResponse\x12P\n" +
 	"\vAbortUpload\x12\x1f.postroom.v1.AbortUploadRequest\x1a .postroom.v1.AbortUploadResponse\x12M\n" +
 	"\n" +
-	"MarkLedger\x12\x1e.postroom.v1.MarkLedgerRequest\x1a\x1f.postroom.v1.MarkLedgerResponse2\xf3\b\n" +
+	"MarkLedger\x12\x1e.postroom.v1.MarkLedgerRequest\x1a\x1f.postroom.v1.MarkLedgerResponse2\xc8\t\n" +
 	"\x04Smtp\x12>\n" +
 	"\x05Login\x12\x19.postroom.v1.LoginRequest\x1a\x1a.postroom.v1.LoginResponse\x12Y\n" +
 	"\x0eGetCertificate\x12\".postroom.v1.GetCertificateRequest\x1a#.postroom.v1.GetCertificateResponse\x12S\n" +
@@ -9440,7 +9440,8 @@ const file_contract_proto_rawDesc = "" +
 	"\rBeginDelivery\x12!.postroom.v1.BeginDeliveryRequest\x1a\".postroom.v1.BeginDeliveryResponse\x12P\n" +
 	"\vEndDelivery\x12\x1f.postroom.v1.EndDeliveryRequest\x1a .postroom.v1.EndDeliveryResponse\x12G\n" +
 	"\bGetLogin\x12\x1c.postroom.v1.GetLoginRequest\x1a\x1d.postroom.v1.GetLoginResponse\x12P\n" +
-	"\vRefuseLogin\x12\x1f.postroom.v1.RefuseLoginRequest\x1a .postroom.v1.RefuseLoginResponse2\x88\x02\n" +
+	"\vRefuseLogin\x12\x1f.postroom.v1.RefuseLoginRequest\x1a .postroom.v1.RefuseLoginResponse\x12S\n" +
+	"\fReportDamage\x12 .postroom.v1.ReportDamageRequest\x1a!.postroom.v1.ReportDamageResponse2\x88\x02\n" +
 	"\tValidator\x125\n" +
 	"\x04Work\x12\x18.postroom.v1.WorkRequest\x1a\x11.postroom.v1.Look0\x01\x12;\n" +
 	"\x04Take\x12\x18.postroom.v1.TakeRequest\x1a\x19.postroom.v1.TakeResponse\x12A\n" +
@@ -9774,127 +9775,129 @@ var file_contract_proto_depIdxs = []int32{
 	79,  // 108: postroom.v1.Smtp.EndDelivery:input_type -> postroom.v1.EndDeliveryRequest
 	81,  // 109: postroom.v1.Smtp.GetLogin:input_type -> postroom.v1.GetLoginRequest
 	83,  // 110: postroom.v1.Smtp.RefuseLogin:input_type -> postroom.v1.RefuseLoginRequest
-	85,  // 111: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
-	86,  // 112: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
-	88,  // 113: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
-	90,  // 114: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
-	92,  // 115: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
-	95,  // 116: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
-	97,  // 117: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
-	128, // 118: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	128, // 119: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
-	138, // 120: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
-	132, // 121: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
-	132, // 122: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
-	132, // 123: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
-	132, // 124: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
-	135, // 125: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
-	136, // 126: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
-	134, // 127: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
-	141, // 128: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
-	144, // 129: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
-	9,   // 130: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
-	146, // 131: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
-	146, // 132: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
-	148, // 133: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
-	150, // 134: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
-	101, // 135: postroom.v1.Admin.ListUsers:input_type -> postroom.v1.ListUsersRequest
-	99,  // 136: postroom.v1.Admin.ShowUser:input_type -> postroom.v1.UserRequest
-	105, // 137: postroom.v1.Admin.AddUser:input_type -> postroom.v1.AddUserRequest
-	105, // 138: postroom.v1.Admin.SetUserPassword:input_type -> postroom.v1.AddUserRequest
-	99,  // 139: postroom.v1.Admin.RemoveUser:input_type -> postroom.v1.UserRequest
-	106, // 140: postroom.v1.Admin.MoveAccount:input_type -> postroom.v1.MoveAccountRequest
-	108, // 141: postroom.v1.Admin.ListAddresses:input_type -> postroom.v1.ListAddressesRequest
-	111, // 142: postroom.v1.Admin.AssignAddress:input_type -> postroom.v1.AssignAddressRequest
-	110, // 143: postroom.v1.Admin.RemoveAddress:input_type -> postroom.v1.AddressRequest
-	112, // 144: postroom.v1.Admin.SetLicence:input_type -> postroom.v1.SetLicenceRequest
-	113, // 145: postroom.v1.Admin.SetLogin:input_type -> postroom.v1.SetLoginRequest
-	116, // 146: postroom.v1.Admin.ListLogins:input_type -> postroom.v1.ListLoginsRequest
-	114, // 147: postroom.v1.Admin.RemoveLogin:input_type -> postroom.v1.LoginNameRequest
-	119, // 148: postroom.v1.Admin.ListQueue:input_type -> postroom.v1.ListQueueRequest
-	121, // 149: postroom.v1.Admin.ShowQueued:input_type -> postroom.v1.QueuedRequest
-	123, // 150: postroom.v1.Admin.ChangeQueued:input_type -> postroom.v1.ChangeQueuedRequest
-	125, // 151: postroom.v1.Admin.ListCounters:input_type -> postroom.v1.ListCountersRequest
-	27,  // 152: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
-	7,   // 153: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
-	10,  // 154: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	13,  // 155: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
-	16,  // 156: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
-	18,  // 157: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
-	20,  // 158: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
-	23,  // 159: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
-	26,  // 160: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
-	28,  // 161: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	7,   // 162: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
-	30,  // 163: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
-	33,  // 164: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
-	35,  // 165: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
-	37,  // 166: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
-	39,  // 167: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
-	42,  // 168: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
-	44,  // 169: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
-	51,  // 170: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	53,  // 171: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	55,  // 172: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	58,  // 173: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
-	16,  // 174: postroom.v1.Smtp.Login:output_type -> postroom.v1.LoginResponse
-	28,  // 175: postroom.v1.Smtp.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	60,  // 176: postroom.v1.Smtp.LookUpSender:output_type -> postroom.v1.LookUpSenderResponse
-	62,  // 177: postroom.v1.Smtp.LookUpRecipient:output_type -> postroom.v1.LookUpRecipientResponse
-	67,  // 178: postroom.v1.Smtp.SubmitAll:output_type -> postroom.v1.SubmitAllResponse
-	51,  // 179: postroom.v1.Smtp.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
-	53,  // 180: postroom.v1.Smtp.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
-	55,  // 181: postroom.v1.Smtp.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
-	7,   // 182: postroom.v1.Smtp.Deliver:output_type -> postroom.v1.Look
-	71,  // 183: postroom.v1.Smtp.ListTransport:output_type -> postroom.v1.ListTransportResponse
-	77,  // 184: postroom.v1.Smtp.BeginDelivery:output_type -> postroom.v1.BeginDeliveryResponse
-	80,  // 185: postroom.v1.Smtp.EndDelivery:output_type -> postroom.v1.EndDeliveryResponse
-	82,  // 186: postroom.v1.Smtp.GetLogin:output_type -> postroom.v1.GetLoginResponse
-	84,  // 187: postroom.v1.Smtp.RefuseLogin:output_type -> postroom.v1.RefuseLoginResponse
-	7,   // 188: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
-	87,  // 189: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
-	89,  // 190: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
-	91,  // 191: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
-	93,  // 192: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
-	96,  // 193: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
-	98,  // 194: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
-	129, // 195: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	129, // 196: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
-	139, // 197: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
-	133, // 198: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
-	133, // 199: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
-	133, // 200: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
-	133, // 201: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
-	133, // 202: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
-	137, // 203: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
-	133, // 204: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
-	142, // 205: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
-	145, // 206: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
-	10,  // 207: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
-	147, // 208: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
-	147, // 209: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
-	149, // 210: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
-	151, // 211: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
-	102, // 212: postroom.v1.Admin.ListUsers:output_type -> postroom.v1.ListUsersResponse
-	104, // 213: postroom.v1.Admin.ShowUser:output_type -> postroom.v1.ShowUserResponse
-	100, // 214: postroom.v1.Admin.AddUser:output_type -> postroom.v1.UserResponse
-	100, // 215: postroom.v1.Admin.SetUserPassword:output_type -> postroom.v1.UserResponse
-	100, // 216: postroom.v1.Admin.RemoveUser:output_type -> postroom.v1.UserResponse
-	100, // 217: postroom.v1.Admin.MoveAccount:output_type -> postroom.v1.UserResponse
-	109, // 218: postroom.v1.Admin.ListAddresses:output_type -> postroom.v1.ListAddressesResponse
-	100, // 219: postroom.v1.Admin.AssignAddress:output_type -> postroom.v1.UserResponse
-	100, // 220: postroom.v1.Admin.RemoveAddress:output_type -> postroom.v1.UserResponse
-	100, // 221: postroom.v1.Admin.SetLicence:output_type -> postroom.v1.UserResponse
-	115, // 222: postroom.v1.Admin.SetLogin:output_type -> postroom.v1.LoginNameResponse
-	117, // 223: postroom.v1.Admin.ListLogins:output_type -> postroom.v1.ListLoginsResponse
-	115, // 224: postroom.v1.Admin.RemoveLogin:output_type -> postroom.v1.LoginNameResponse
-	120, // 225: postroom.v1.Admin.ListQueue:output_type -> postroom.v1.ListQueueResponse
-	122, // 226: postroom.v1.Admin.ShowQueued:output_type -> postroom.v1.ShowQueuedResponse
-	124, // 227: postroom.v1.Admin.ChangeQueued:output_type -> postroom.v1.ChangeQueuedResponse
-	126, // 228: postroom.v1.Admin.ListCounters:output_type -> postroom.v1.ListCountersResponse
-	28,  // 229: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
-	153, // [153:230] is the sub-list for method output_type
-	76,  // [76:153] is the sub-list for method input_type
+	25,  // 111: postroom.v1.Smtp.ReportDamage:input_type -> postroom.v1.ReportDamageRequest
+	85,  // 112: postroom.v1.Validator.Work:input_type -> postroom.v1.WorkRequest
+	86,  // 113: postroom.v1.Validator.Take:input_type -> postroom.v1.TakeRequest
+	88,  // 114: postroom.v1.Validator.Settle:input_type -> postroom.v1.SettleRequest
+	90,  // 115: postroom.v1.Validator.Release:input_type -> postroom.v1.ReleaseRequest
+	92,  // 116: postroom.v1.Init.ApplyFile:input_type -> postroom.v1.ApplyFileRequest
+	95,  // 117: postroom.v1.Init.ReportServices:input_type -> postroom.v1.ReportServicesRequest
+	97,  // 118: postroom.v1.Init.ReportClock:input_type -> postroom.v1.ReportClockRequest
+	128, // 119: postroom.v1.Init.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	128, // 120: postroom.v1.Admin.GetStatus:input_type -> postroom.v1.GetStatusRequest
+	138, // 121: postroom.v1.Admin.ShowAccount:input_type -> postroom.v1.ShowAccountRequest
+	132, // 122: postroom.v1.Admin.PauseAccount:input_type -> postroom.v1.AccountRequest
+	132, // 123: postroom.v1.Admin.ResumeAccount:input_type -> postroom.v1.AccountRequest
+	132, // 124: postroom.v1.Admin.FetchAccount:input_type -> postroom.v1.AccountRequest
+	132, // 125: postroom.v1.Admin.AcceptIncomplete:input_type -> postroom.v1.AccountRequest
+	135, // 126: postroom.v1.Admin.SetAccount:input_type -> postroom.v1.SetAccountRequest
+	136, // 127: postroom.v1.Admin.RestoreMail:input_type -> postroom.v1.RestoreMailRequest
+	134, // 128: postroom.v1.Admin.RemoveAccount:input_type -> postroom.v1.RemoveAccountRequest
+	141, // 129: postroom.v1.Admin.ListMessages:input_type -> postroom.v1.ListMessagesRequest
+	144, // 130: postroom.v1.Admin.ReadMessage:input_type -> postroom.v1.ReadMessageRequest
+	9,   // 131: postroom.v1.Admin.GetSettings:input_type -> postroom.v1.GetSettingsRequest
+	146, // 132: postroom.v1.Admin.CheckSettings:input_type -> postroom.v1.ApplySettingsRequest
+	146, // 133: postroom.v1.Admin.ApplySettings:input_type -> postroom.v1.ApplySettingsRequest
+	148, // 134: postroom.v1.Admin.Check:input_type -> postroom.v1.CheckRequest
+	150, // 135: postroom.v1.Admin.GetFingerprint:input_type -> postroom.v1.GetFingerprintRequest
+	101, // 136: postroom.v1.Admin.ListUsers:input_type -> postroom.v1.ListUsersRequest
+	99,  // 137: postroom.v1.Admin.ShowUser:input_type -> postroom.v1.UserRequest
+	105, // 138: postroom.v1.Admin.AddUser:input_type -> postroom.v1.AddUserRequest
+	105, // 139: postroom.v1.Admin.SetUserPassword:input_type -> postroom.v1.AddUserRequest
+	99,  // 140: postroom.v1.Admin.RemoveUser:input_type -> postroom.v1.UserRequest
+	106, // 141: postroom.v1.Admin.MoveAccount:input_type -> postroom.v1.MoveAccountRequest
+	108, // 142: postroom.v1.Admin.ListAddresses:input_type -> postroom.v1.ListAddressesRequest
+	111, // 143: postroom.v1.Admin.AssignAddress:input_type -> postroom.v1.AssignAddressRequest
+	110, // 144: postroom.v1.Admin.RemoveAddress:input_type -> postroom.v1.AddressRequest
+	112, // 145: postroom.v1.Admin.SetLicence:input_type -> postroom.v1.SetLicenceRequest
+	113, // 146: postroom.v1.Admin.SetLogin:input_type -> postroom.v1.SetLoginRequest
+	116, // 147: postroom.v1.Admin.ListLogins:input_type -> postroom.v1.ListLoginsRequest
+	114, // 148: postroom.v1.Admin.RemoveLogin:input_type -> postroom.v1.LoginNameRequest
+	119, // 149: postroom.v1.Admin.ListQueue:input_type -> postroom.v1.ListQueueRequest
+	121, // 150: postroom.v1.Admin.ShowQueued:input_type -> postroom.v1.QueuedRequest
+	123, // 151: postroom.v1.Admin.ChangeQueued:input_type -> postroom.v1.ChangeQueuedRequest
+	125, // 152: postroom.v1.Admin.ListCounters:input_type -> postroom.v1.ListCountersRequest
+	27,  // 153: postroom.v1.Console.GetCertificate:input_type -> postroom.v1.GetCertificateRequest
+	7,   // 154: postroom.v1.Common.Watch:output_type -> postroom.v1.Look
+	10,  // 155: postroom.v1.Common.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	13,  // 156: postroom.v1.Common.SetCondition:output_type -> postroom.v1.SetConditionResponse
+	16,  // 157: postroom.v1.Pop3.Login:output_type -> postroom.v1.LoginResponse
+	18,  // 158: postroom.v1.Pop3.AwaitFetch:output_type -> postroom.v1.AwaitFetchResponse
+	20,  // 159: postroom.v1.Pop3.OpenMailbox:output_type -> postroom.v1.OpenMailboxResponse
+	23,  // 160: postroom.v1.Pop3.EndPoll:output_type -> postroom.v1.EndPollResponse
+	26,  // 161: postroom.v1.Pop3.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	28,  // 162: postroom.v1.Pop3.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	7,   // 163: postroom.v1.Pop3.Serve:output_type -> postroom.v1.Look
+	30,  // 164: postroom.v1.Fetcher.ListAccounts:output_type -> postroom.v1.ListAccountsResponse
+	33,  // 165: postroom.v1.Fetcher.TakeVerification:output_type -> postroom.v1.TakeVerificationResponse
+	35,  // 166: postroom.v1.Fetcher.AnswerVerification:output_type -> postroom.v1.AnswerVerificationResponse
+	37,  // 167: postroom.v1.Fetcher.BeginFetch:output_type -> postroom.v1.BeginFetchResponse
+	39,  // 168: postroom.v1.Fetcher.EndFetch:output_type -> postroom.v1.EndFetchResponse
+	42,  // 169: postroom.v1.Fetcher.ListLedger:output_type -> postroom.v1.ListLedgerResponse
+	44,  // 170: postroom.v1.Fetcher.PutAll:output_type -> postroom.v1.PutAllResponse
+	51,  // 171: postroom.v1.Fetcher.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	53,  // 172: postroom.v1.Fetcher.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	55,  // 173: postroom.v1.Fetcher.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	58,  // 174: postroom.v1.Fetcher.MarkLedger:output_type -> postroom.v1.MarkLedgerResponse
+	16,  // 175: postroom.v1.Smtp.Login:output_type -> postroom.v1.LoginResponse
+	28,  // 176: postroom.v1.Smtp.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	60,  // 177: postroom.v1.Smtp.LookUpSender:output_type -> postroom.v1.LookUpSenderResponse
+	62,  // 178: postroom.v1.Smtp.LookUpRecipient:output_type -> postroom.v1.LookUpRecipientResponse
+	67,  // 179: postroom.v1.Smtp.SubmitAll:output_type -> postroom.v1.SubmitAllResponse
+	51,  // 180: postroom.v1.Smtp.BeginUpload:output_type -> postroom.v1.BeginUploadResponse
+	53,  // 181: postroom.v1.Smtp.AppendUpload:output_type -> postroom.v1.AppendUploadResponse
+	55,  // 182: postroom.v1.Smtp.AbortUpload:output_type -> postroom.v1.AbortUploadResponse
+	7,   // 183: postroom.v1.Smtp.Deliver:output_type -> postroom.v1.Look
+	71,  // 184: postroom.v1.Smtp.ListTransport:output_type -> postroom.v1.ListTransportResponse
+	77,  // 185: postroom.v1.Smtp.BeginDelivery:output_type -> postroom.v1.BeginDeliveryResponse
+	80,  // 186: postroom.v1.Smtp.EndDelivery:output_type -> postroom.v1.EndDeliveryResponse
+	82,  // 187: postroom.v1.Smtp.GetLogin:output_type -> postroom.v1.GetLoginResponse
+	84,  // 188: postroom.v1.Smtp.RefuseLogin:output_type -> postroom.v1.RefuseLoginResponse
+	26,  // 189: postroom.v1.Smtp.ReportDamage:output_type -> postroom.v1.ReportDamageResponse
+	7,   // 190: postroom.v1.Validator.Work:output_type -> postroom.v1.Look
+	87,  // 191: postroom.v1.Validator.Take:output_type -> postroom.v1.TakeResponse
+	89,  // 192: postroom.v1.Validator.Settle:output_type -> postroom.v1.SettleResponse
+	91,  // 193: postroom.v1.Validator.Release:output_type -> postroom.v1.ReleaseResponse
+	93,  // 194: postroom.v1.Init.ApplyFile:output_type -> postroom.v1.ApplyFileResponse
+	96,  // 195: postroom.v1.Init.ReportServices:output_type -> postroom.v1.ReportServicesResponse
+	98,  // 196: postroom.v1.Init.ReportClock:output_type -> postroom.v1.ReportClockResponse
+	129, // 197: postroom.v1.Init.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	129, // 198: postroom.v1.Admin.GetStatus:output_type -> postroom.v1.GetStatusResponse
+	139, // 199: postroom.v1.Admin.ShowAccount:output_type -> postroom.v1.ShowAccountResponse
+	133, // 200: postroom.v1.Admin.PauseAccount:output_type -> postroom.v1.AccountResponse
+	133, // 201: postroom.v1.Admin.ResumeAccount:output_type -> postroom.v1.AccountResponse
+	133, // 202: postroom.v1.Admin.FetchAccount:output_type -> postroom.v1.AccountResponse
+	133, // 203: postroom.v1.Admin.AcceptIncomplete:output_type -> postroom.v1.AccountResponse
+	133, // 204: postroom.v1.Admin.SetAccount:output_type -> postroom.v1.AccountResponse
+	137, // 205: postroom.v1.Admin.RestoreMail:output_type -> postroom.v1.RestoreMailResponse
+	133, // 206: postroom.v1.Admin.RemoveAccount:output_type -> postroom.v1.AccountResponse
+	142, // 207: postroom.v1.Admin.ListMessages:output_type -> postroom.v1.ListMessagesResponse
+	145, // 208: postroom.v1.Admin.ReadMessage:output_type -> postroom.v1.ReadMessageResponse
+	10,  // 209: postroom.v1.Admin.GetSettings:output_type -> postroom.v1.GetSettingsResponse
+	147, // 210: postroom.v1.Admin.CheckSettings:output_type -> postroom.v1.ApplySettingsResponse
+	147, // 211: postroom.v1.Admin.ApplySettings:output_type -> postroom.v1.ApplySettingsResponse
+	149, // 212: postroom.v1.Admin.Check:output_type -> postroom.v1.CheckResponse
+	151, // 213: postroom.v1.Admin.GetFingerprint:output_type -> postroom.v1.GetFingerprintResponse
+	102, // 214: postroom.v1.Admin.ListUsers:output_type -> postroom.v1.ListUsersResponse
+	104, // 215: postroom.v1.Admin.ShowUser:output_type -> postroom.v1.ShowUserResponse
+	100, // 216: postroom.v1.Admin.AddUser:output_type -> postroom.v1.UserResponse
+	100, // 217: postroom.v1.Admin.SetUserPassword:output_type -> postroom.v1.UserResponse
+	100, // 218: postroom.v1.Admin.RemoveUser:output_type -> postroom.v1.UserResponse
+	100, // 219: postroom.v1.Admin.MoveAccount:output_type -> postroom.v1.UserResponse
+	109, // 220: postroom.v1.Admin.ListAddresses:output_type -> postroom.v1.ListAddressesResponse
+	100, // 221: postroom.v1.Admin.AssignAddress:output_type -> postroom.v1.UserResponse
+	100, // 222: postroom.v1.Admin.RemoveAddress:output_type -> postroom.v1.UserResponse
+	100, // 223: postroom.v1.Admin.SetLicence:output_type -> postroom.v1.UserResponse
+	115, // 224: postroom.v1.Admin.SetLogin:output_type -> postroom.v1.LoginNameResponse
+	117, // 225: postroom.v1.Admin.ListLogins:output_type -> postroom.v1.ListLoginsResponse
+	115, // 226: postroom.v1.Admin.RemoveLogin:output_type -> postroom.v1.LoginNameResponse
+	120, // 227: postroom.v1.Admin.ListQueue:output_type -> postroom.v1.ListQueueResponse
+	122, // 228: postroom.v1.Admin.ShowQueued:output_type -> postroom.v1.ShowQueuedResponse
+	124, // 229: postroom.v1.Admin.ChangeQueued:output_type -> postroom.v1.ChangeQueuedResponse
+	126, // 230: postroom.v1.Admin.ListCounters:output_type -> postroom.v1.ListCountersResponse
+	28,  // 231: postroom.v1.Console.GetCertificate:output_type -> postroom.v1.GetCertificateResponse
+	154, // [154:232] is the sub-list for method output_type
+	76,  // [76:154] is the sub-list for method input_type
 	76,  // [76:76] is the sub-list for extension type_name
 	76,  // [76:76] is the sub-list for extension extendee
 	0,   // [0:76] is the sub-list for field type_name

@@ -514,6 +514,7 @@ type SmtpService interface {
 	EndDelivery(context.Context, *EndDeliveryRequest) (*EndDeliveryResponse, error)
 	GetLogin(context.Context, *GetLoginRequest) (*GetLoginResponse, error)
 	RefuseLogin(context.Context, *RefuseLoginRequest) (*RefuseLoginResponse, error)
+	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
 }
 
 type Smtp_DeliverServer interface {
@@ -623,6 +624,13 @@ func RegisterSmtpService(srv *ttrpc.Server, svc SmtpService) {
 				}
 				return svc.RefuseLogin(ctx, &req)
 			},
+			"ReportDamage": func(ctx context.Context, unmarshal func(interface{}) error) (interface{}, error) {
+				var req ReportDamageRequest
+				if err := unmarshal(&req); err != nil {
+					return nil, err
+				}
+				return svc.ReportDamage(ctx, &req)
+			},
 		},
 		Streams: map[string]ttrpc.Stream{
 			"Deliver": {
@@ -655,6 +663,7 @@ type SmtpClient interface {
 	EndDelivery(context.Context, *EndDeliveryRequest) (*EndDeliveryResponse, error)
 	GetLogin(context.Context, *GetLoginRequest) (*GetLoginResponse, error)
 	RefuseLogin(context.Context, *RefuseLoginRequest) (*RefuseLoginResponse, error)
+	ReportDamage(context.Context, *ReportDamageRequest) (*ReportDamageResponse, error)
 }
 
 type smtpClient struct {
@@ -795,6 +804,14 @@ func (c *smtpClient) GetLogin(ctx context.Context, req *GetLoginRequest) (*GetLo
 func (c *smtpClient) RefuseLogin(ctx context.Context, req *RefuseLoginRequest) (*RefuseLoginResponse, error) {
 	var resp RefuseLoginResponse
 	if err := c.client.Call(ctx, "postroom.v1.Smtp", "RefuseLogin", req, &resp); err != nil {
+		return nil, err
+	}
+	return &resp, nil
+}
+
+func (c *smtpClient) ReportDamage(ctx context.Context, req *ReportDamageRequest) (*ReportDamageResponse, error) {
+	var resp ReportDamageResponse
+	if err := c.client.Call(ctx, "postroom.v1.Smtp", "ReportDamage", req, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

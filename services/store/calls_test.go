@@ -50,7 +50,7 @@ func calls(s *Store) []func(context.Context, []byte) (bool, error) {
 		call(a.ListQueue), call(a.ShowQueued), call(a.ChangeQueued), call(a.ListCounters),
 		call(m.Login), call(m.GetCertificate), call(m.LookUpSender), call(m.LookUpRecipient), call(m.SubmitAll),
 		call(m.BeginUpload), call(m.AppendUpload), call(m.AbortUpload), call(m.ListTransport), call(m.BeginDelivery), call(m.EndDelivery),
-		call(m.GetLogin), call(m.RefuseLogin),
+		call(m.GetLogin), call(m.RefuseLogin), call(m.ReportDamage),
 		call(a.ListUsers), call(a.ShowUser), call(a.AddUser), call(a.SetUserPassword), call(a.RemoveUser), call(a.MoveAccount),
 		call(a.ListAddresses), call(a.AssignAddress), call(a.RemoveAddress), call(a.SetLicence),
 	}

@@ -46,6 +46,38 @@ func (p pop3) ReportDamage(ctx context.Context, q *contract.ReportDamageRequest)
 	return &contract.ReportDamageResponse{}, p.hold(ctx, id, q.Id, wrong)
 }
 
+// queuedSubject is the subject of a damaged mail's condition, which is in the Transport Queue.
+func queuedSubject(id uint64) string { return fmt.Sprintf("outgoing mail %d", id) }
+
+// ReportDamage sets a condition for a mail of the Transport Queue whose bytes don't fit their checksum. It stays in the queue, and its
+// tries go on by their times: it goes out when it can be read again. The condition ends with that, or with the mail.
+func (p smtp) ReportDamage(ctx context.Context, q *contract.ReportDamageRequest) (*contract.ReportDamageResponse, error) {
+	if len(q.Account) > 0 {
+		return nil, fmt.Errorf("%w: a mail of the Transport Queue is no account's", contract.ErrInvalid)
+	}
+	var m *queued
+	err := p.db.View(func(r *engine.Reader) (err error) {
+		m, err = findQueued(r, q.Id)
+		return err
+	})
+	if err != nil || m == nil {
+		return &contract.ReportDamageResponse{}, err
+	}
+	wrong := p.readable(m.Body)
+	if wrong == nil {
+		p.log.Warn("mail reported as damaged is whole", "message", q.Id, "segment", m.Body.Segment, "err", q.Text)
+		return &contract.ReportDamageResponse{}, p.keepCondition(ctx, false, contract.ConditionDamage, queuedSubject(q.Id), "")
+	}
+	return &contract.ReportDamageResponse{}, p.db.Update(ctx, func(t *engine.Txn) error {
+		if t.Get(engine.Transport, idKey(q.Id)) == nil {
+			return nil // dropped meanwhile
+		}
+		return p.setCondition(t, contract.ConditionDamage, queuedSubject(q.Id),
+			fmt.Sprintf("an outgoing mail can't be sent because its bytes on disk can't be read, or don't fit their checksum (segment %d at %d): %v; "+
+				"it is tried again, and goes out if they can be read again", m.Body.Segment, m.Body.Offset, wrong))
+	})
+}
+
 // outMessage gives a message of an Out Queue; nil when it isn't there.
 func (s *Store) outMessage(id accountID, message uint64) (*rows.Message, error) {
 	m := &rows.Message{}

@@ -268,6 +268,7 @@ func (s *Store) end(t *engine.Txn, m *queued, result *contract.RecipientResult) 
 func (s *Store) endDelivered(t *engine.Txn, m *queued, r *rows.Recipient, result *contract.RecipientResult) error {
 	r.State = delivered
 	if len(result.Local) == 0 {
+		s.clearCondition(t, contract.ConditionDamage, queuedSubject(m.id)) // it was sent whole
 		return nil
 	}
 	to, err := accountIfAny(&t.Reader, result.Local)

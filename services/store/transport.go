@@ -127,6 +127,7 @@ func (s *Store) keepTransport(t *engine.Txn, m *queued) error {
 		t.Delete(engine.Recipients, partKey(m.id, part))
 	}
 	t.Drop(m.Body)
+	s.clearCondition(t, contract.ConditionDamage, queuedSubject(m.id))
 	t.After(func() {
 		s.runners.keep(m)
 		s.queue.remove(m.id)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -22,6 +23,8 @@ import (
 	_ "postroom/tools/command" // all of the box: a test's result isn't kept when the program that it runs has changed
 )
 
+var asShipped = flag.Bool("as-shipped", false, "boxes run without the race detector, for what is measured")
+
 // program builds postroom once for all tests of a process, with the race detector.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "postroom-test")
@@ -29,7 +32,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	name := filepath.Join(dir, "postroom")
-	out, err := exec.Command("go", "build", "-race", "-o", name, "postroom/tools/postroom").CombinedOutput()
+	out, err := exec.Command("go", "build", fmt.Sprintf("-race=%v", !*asShipped), "-o", name, "postroom/tools/postroom").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build postroom: %w\n%s", err, out)
 	}

@@ -50,7 +50,7 @@ type dest struct {
 	inLine  bool
 	running int
 
-	suspect  bool // nothing was sent there yet, or the last thing wasn't
+	suspect  bool // it's not known to answer
 	failures int  // in a row
 	until    time.Time
 	failed   *relay.Failure // the last one, while until is to come
@@ -70,16 +70,35 @@ type lines struct {
 	line     []*dest // that answered lately
 	suspects []*dest
 	asleep   dests
+	trusted  map[string]bool // keys of those that answered when they were last asked; most have nothing now
 
 	running, runningSuspects int
 }
 
-func newLines() *lines { return &lines{dests: map[string]*dest{}} }
+// maxTrusted bounds what is remembered of those that have nothing: beyond it all begin as suspects again.
+const maxTrusted = 10_000
+
+func newLines() *lines { return &lines{dests: map[string]*dest{}, trusted: map[string]bool{}} }
+
+// trust keeps that a destination answers.
+func (l *lines) trust(d *dest) {
+	d.suspect = false
+	if len(l.trusted) >= maxTrusted {
+		clear(l.trusted)
+	}
+	l.trusted[d.key] = true
+}
+
+// doubt keeps that it doesn't.
+func (l *lines) doubt(d *dest) {
+	d.suspect = true
+	delete(l.trusted, d.key)
+}
 
 func (l *lines) dest(key string, most int, suspect bool) *dest {
 	d := l.dests[key]
 	if d == nil {
-		d = &dest{key: key, most: most, flows: map[string]*flow{}, index: -1, suspect: suspect}
+		d = &dest{key: key, most: most, flows: map[string]*flow{}, index: -1, suspect: suspect && !l.trusted[key]}
 		l.dests[key] = d
 	}
 	return d

@@ -21,8 +21,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// open reaches the server that a way leads to, and logs in there.
-func (r *runner) open(ctx context.Context, s *settings.Settings, m *mail, w route.Way) (*relay.Conn, *relay.Failure) {
+// open reaches the server that a way leads to, and logs in there with what login gave for it.
+func (r *runner) open(ctx context.Context, s *settings.Settings, m *mail, w route.Way, login *contract.GetLoginResponse) (*relay.Conn, *relay.Failure) {
 	t := relay.Target{TLS: w.TLS, Name: s.Appliance.Name, Roots: r.Roots, Times: r.Times, Dial: r.Dial}
 	resolver := mx.Resolver{Servers: s.Network.DNS, Name: s.Appliance.Name}
 	if w.Kind == route.MX {
@@ -32,11 +32,6 @@ func (r *runner) open(ctx context.Context, s *settings.Settings, m *mail, w rout
 			return nil, unresolved(w.Domain, err)
 		}
 		return r.openFirst(ctx, t, hosts)
-	}
-	var f *relay.Failure
-	var login *contract.GetLoginResponse
-	if login, f = r.login(ctx, m, w); f != nil {
-		return nil, f
 	}
 	addresses, err := resolver.Addresses(ctx, w.Server.Host)
 	if err != nil {
@@ -57,6 +52,7 @@ func (r *runner) open(ctx context.Context, s *settings.Settings, m *mail, w rout
 		t.User, t.Password = login.User, wire.NewSecret(login.Password)
 	}
 	c, err := relay.Open(ctx, t)
+	var f *relay.Failure
 	if errors.As(err, &f) {
 		if f.Refused {
 			r.refuse(ctx, s, m, w, login, f)
@@ -89,7 +85,8 @@ func (r *runner) openFirst(ctx context.Context, t relay.Target, hosts []mx.Host)
 	return nil, first
 }
 
-// login gives the login data for a way; nil: it needs none.
+// login gives the login data for a way, which the store is asked for at each try: it may be another's, or nobody's, by now. nil: it
+// needs none.
 func (r *runner) login(ctx context.Context, m *mail, w route.Way) (*contract.GetLoginResponse, *relay.Failure) {
 	q := &contract.GetLoginRequest{}
 	switch w.Login {

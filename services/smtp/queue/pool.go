@@ -1,9 +1,12 @@
 package queue
 
 import (
+	"fmt"
+	"hash/maphash"
 	"sync"
 	"time"
 
+	"postroom/services/contract"
 	"postroom/services/smtp/relay"
 )
 
@@ -15,6 +18,7 @@ const (
 
 // pool keeps connections for the next mail that goes the same way by the same login.
 type pool struct {
+	seed     maphash.Seed
 	quitting sync.WaitGroup
 
 	mu   sync.Mutex
@@ -29,7 +33,16 @@ type pooled struct {
 	since time.Time
 }
 
-func newPool() *pool { return &pool{} }
+func newPool() *pool { return &pool{seed: maphash.MakeSeed()} }
+
+// fingerprint tells login data from other, so that a connection under what was changed or taken back is for no further mail. It tells
+// nobody a password.
+func (p *pool) fingerprint(login *contract.GetLoginResponse) string {
+	if login == nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", maphash.Comparable(p.seed, [2]string{login.User, login.Password}))
+}
 
 // take gives a connection, or nil.
 func (p *pool) take(key string) *pooled {
@@ -72,7 +85,7 @@ func (p *pool) room(d *dest, most int) {
 	p.mu.Lock()
 	var over []*pooled
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.dest != d {
+		if c := p.idle[i]; c.dest.key != d.key {
 		} else if most > 0 {
 			most--
 		} else {

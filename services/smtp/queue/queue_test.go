@@ -310,6 +310,38 @@ func TestDeadHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// Servers that answered and now hang behind their greeting don't keep the places of those that answer.
+func TestHangingHoldsUpNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, start func(*box) func()) {
+		good := &host.Host{}
+		hosts := map[string]*host.Host{"192.0.2.1:25": good}
+		var text strings.Builder
+		for i := range 60 {
+			fmt.Fprintf(&text, "[[transport_rule]]\nname = \"r%d\"\nrecipient = \"*@d%d.example\"\nrelay = \"198.51.100.%d:25\"\ntls = \"none\"\n", i, i, i+1)
+			var mails atomic.Int64
+			hosts[fmt.Sprintf("198.51.100.%d:25", i+1)] = &host.Host{Reply: func(line string) string {
+				if strings.HasPrefix(line, "MAIL") && mails.Add(1) > 1 {
+					return host.Silent
+				}
+				return ""
+			}}
+		}
+		b := newBox(t, text.String()+strings.Replace(rule, "[appliance]\nname = \"box.example\"\n", "", 1), hosts)
+		b.Add("", "192.0.2.77", "me@gmx.net", "x\r\n", "first@c.example")
+		start(b)
+		at(time.Second)
+		for i := range 60 * 20 {
+			b.Add("", "192.0.2.77", fmt.Sprintf("x%d@gmx.net", i/60%4), "x\r\n", fmt.Sprintf("you@d%d.example", i%60))
+		}
+		at(16 * time.Minute) // each has hung once by then
+		b.Add("", "192.0.2.77", "me@gmx.net", "x\r\n", "second@c.example")
+		at(time.Second)
+		if got := len(good.Mails()); got != 2 {
+			t.Errorf("%d mails arrived of 2", got)
+		}
+	})
+}
+
 // One sender's many mails don't put another's one behind them; connections are used again.
 func TestFairness(t *testing.T) {
 	bubble(t, func(t *testing.T, start func(*box) func()) {
@@ -435,6 +467,39 @@ func TestLogins(t *testing.T) {
 	})
 }
 
+// A connection under a login that was changed or removed isn't used again.
+func TestLoginOfOpenConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, start func(*box) func()) {
+		config, roots := certificate(t)
+		h := &host.Host{TLS: config, Implicit: true, Extensions: []string{"AUTH PLAIN"}}
+		b := newBox(t, loginRule, map[string]*host.Host{"192.0.2.1:465": h})
+		b.Roots = roots
+		const mine = "account me!pop3.gmx.net"
+		send := func() uint64 {
+			id := b.Add("me!pop3.gmx.net", "192.0.2.77", "me@gmx.net", text, "you@c.example")
+			at(time.Second)
+			return id
+		}
+		b.SetLogin(mine, "me@gmx.net", "old")
+		start(b)
+		send()
+		send()
+		if all, _ := h.Sessions(); all != 1 || len(h.Mails()) != 2 {
+			t.Errorf("under one login: %d mails over %d connections", len(h.Mails()), all)
+		}
+		b.SetLogin(mine, "me@gmx.net", "new")
+		send()
+		if all, _ := h.Sessions(); all != 2 || len(h.Mails()) != 3 {
+			t.Errorf("after it changed: %d mails over %d connections", len(h.Mails()), all)
+		}
+		b.RemoveLogin(mine)
+		id := send()
+		if b.states(id) != "WAITING" || len(h.Mails()) != 3 {
+			t.Errorf("after it was removed: %s, %d mails", b.states(id), len(h.Mails()))
+		}
+	})
+}
+
 // Without an owner an account's login isn't used, and the mail doesn't slip out by the MX.
 func TestNotTheOwner(t *testing.T) {
 	bubble(t, func(t *testing.T, start func(*box) func()) {
@@ -478,11 +543,20 @@ func TestDoubtAndDamage(t *testing.T) {
 		if got := b.states(id); got != "DELIVERED?" || len(h.Mails()) != 2 {
 			t.Errorf("got %s, %d mails", got, len(h.Mails()))
 		}
-		harmed := b.Add("", "192.0.2.77", "me@gmx.net", text, "harmed@c.example")
+		harmed := b.Add("", "192.0.2.77", "me@gmx.net", text, "harmed@c.example", "harmed2@c.example")
 		b.Damage(harmed)
 		at(5 * time.Second)
-		if got := b.states(harmed); got != "WAITING" || len(h.Mails()) != 2 || len(b.Conditions()) != 1 {
-			t.Errorf("harmed: %s, %d mails, %v", got, len(h.Mails()), b.Conditions())
+		if got := b.states(harmed); got != "WAITING WAITING" || len(h.Mails()) != 2 || fmt.Sprint(b.Damages()) != fmt.Sprint([]uint64{harmed}) {
+			t.Errorf("harmed: %s, %d mails, reported %v", got, len(h.Mails()), b.Damages())
+		}
+		at(24 * time.Hour)
+		if n := len(b.Damages()); n < 10 || n > 20 { // by its times, and not all the time
+			t.Errorf("reported %d times in a day", n)
+		}
+		b.Damage(harmed)
+		at(3 * time.Hour)
+		if got := b.states(harmed); got != "DELIVERED DELIVERED" || len(h.Mails()) != 4 { // one is the word of the delay
+			t.Errorf("healed: %s, %d mails", got, len(h.Mails()))
 		}
 		stop()
 	})

@@ -1,9 +1,6 @@
 package queue
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "time"
 
 // waits are those behind the first tries; then the last one again and again.
 var waits = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour}
@@ -22,9 +19,9 @@ func stretched(d time.Duration, drawn float64) time.Duration {
 }
 
 // next says when a recipient is tried again, after so many tries: not behind the times at which its sender is to be
-// told something.
-func next(now, received time.Time, tries int, times ...time.Duration) time.Time {
-	at := now.Add(stretched(wait(tries), rand.Float64()))
+// told something. drawn is the same for all of a try: they stay together, and are sent one mail.
+func next(now, received time.Time, tries int, drawn float64, times ...time.Duration) time.Time {
+	at := now.Add(stretched(wait(tries), drawn))
 	for _, d := range times {
 		if moment := received.Add(d); d > 0 && moment.After(now) && moment.Before(at) {
 			at = moment

@@ -18,7 +18,7 @@ type Store interface {
 	RefuseLogin(context.Context, *contract.RefuseLoginRequest) (*contract.RefuseLoginResponse, error)
 	LookUpSender(context.Context, *contract.LookUpSenderRequest) (*contract.LookUpSenderResponse, error)
 	LookUpRecipient(context.Context, *contract.LookUpRecipientRequest) (*contract.LookUpRecipientResponse, error)
-	SetCondition(context.Context, *contract.SetConditionRequest) (*contract.SetConditionResponse, error)
+	ReportDamage(context.Context, *contract.ReportDamageRequest) (*contract.ReportDamageResponse, error)
 }
 
 // Remote is the store behind its socket.
@@ -64,6 +64,6 @@ func (r remote) LookUpRecipient(ctx context.Context, q *contract.LookUpRecipient
 	return contract.Call(ctx, r.c, contract.SmtpClient.LookUpRecipient, q)
 }
 
-func (r remote) SetCondition(ctx context.Context, q *contract.SetConditionRequest) (*contract.SetConditionResponse, error) {
-	return contract.Call(ctx, r.c.Common(), contract.CommonClient.SetCondition, q)
+func (r remote) ReportDamage(ctx context.Context, q *contract.ReportDamageRequest) (*contract.ReportDamageResponse, error) {
+	return contract.Call(ctx, r.c, contract.SmtpClient.ReportDamage, q)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"postroom/services/bodies"
@@ -36,6 +38,7 @@ type try struct {
 	sent      *contract.Transport // as the store has it, once it's begun
 	indices   []uint32
 	addresses []string
+	drawn     float64 // for the jitter
 }
 
 // outcome is what became of a recipient.
@@ -51,7 +54,7 @@ type outcome struct {
 
 // run tries an item.
 func (r *runner) run(ctx context.Context, it *item) {
-	t := &try{runner: r, item: it, mail: it.mail, way: *it.way}
+	t := &try{runner: r, item: it, mail: it.mail, way: *it.way, drawn: rand.Float64()}
 	defer t.done()
 	if !t.claim() {
 		return
@@ -243,11 +246,15 @@ func (t *try) deliverHere(ctx context.Context) {
 
 // deliver sends mail to a server.
 func (t *try) deliver(ctx context.Context) {
-	key := t.item.flow.dest.key + " " + string(t.way.TLS) + " " + t.as.login(t.way)
-	c, f := t.pool.take(key), (*relay.Failure)(nil)
+	login, f := t.login(ctx, t.as, t.way)
+	key := t.item.flow.dest.key + " " + string(t.way.TLS) + " " + t.as.login(t.way) + " " + t.pool.fingerprint(login)
+	var c *pooled
+	if f == nil {
+		c = t.pool.take(key)
+	}
 	reused := c != nil
-	if c == nil {
-		c, f = t.connect(ctx, key)
+	if f == nil && c == nil {
+		c, f = t.connect(ctx, key, login)
 	}
 	if ctx.Err() != nil && f != nil {
 		return
@@ -268,7 +275,7 @@ func (t *try) deliver(ctx context.Context) {
 		if f := results[0]; reused && f != nil && f.Stage == relay.MailFrom && (f.Code == 0 && f.Enhanced == "" || f.Code == 421) && ctx.Err() == nil {
 			// It was closed while it waited for a mail.
 			c.Close()
-			if c, f = t.connect(ctx, key); f == nil {
+			if c, f = t.connect(ctx, key, login); f == nil {
 				results = c.Send(ctx, m)
 			} else {
 				results = nil
@@ -313,7 +320,7 @@ func (t *try) outcomes(results []*relay.Failure, f *relay.Failure, c *pooled) (l
 }
 
 // connect reaches the destination, unless it was out of reach a moment ago: then what comes in its back-off shares the failure.
-func (t *try) connect(ctx context.Context, key string) (*pooled, *relay.Failure) {
+func (t *try) connect(ctx context.Context, key string, login *contract.GetLoginResponse) (*pooled, *relay.Failure) {
 	t.mu.Lock()
 	d := t.item.flow.dest
 	if time.Now().Before(d.until) {
@@ -324,14 +331,14 @@ func (t *try) connect(ctx context.Context, key string) (*pooled, *relay.Failure)
 	idle := max(0, d.most-d.running)
 	t.mu.Unlock()
 	t.pool.room(d, idle)
-	c, f := t.open(ctx, t.settings, t.as, t.way)
+	c, f := t.open(ctx, t.settings, t.as, t.way, login)
 	if f == nil {
 		return &pooled{Conn: c, key: key, dest: d}, nil
 	}
 	if f.Down && f.Stage != relay.Auth && ctx.Err() == nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		d.suspect = true
+		t.lines.doubt(d)
 		d.failures++
 		d.failed = f
 		d.until = time.Now().Add(min(wait(d.failures), backOff))
@@ -339,15 +346,22 @@ func (t *try) connect(ctx context.Context, key string) (*pooled, *relay.Failure)
 	return nil, f
 }
 
-// health keeps that a destination answers: what waited for that alone is tried at once.
+// health keeps whether a destination answers. Where it does, what waited for that alone is tried at once; one that hangs or breaks off behind
+// its greeting is suspect, too, but the next mail is tried: it may have been this one's.
 func (t *try) health(results []*relay.Failure) {
-	if len(results) == 0 || results[0] != nil && results[0].Down {
+	if len(results) == 0 {
 		return
 	}
 	t.mu.Lock()
 	d := t.item.flow.dest
+	if results[0] != nil && results[0].Down {
+		t.lines.doubt(d)
+		t.mu.Unlock()
+		return
+	}
 	back := d.failures > 0
-	d.suspect, d.failures, d.until = false, 0, time.Time{}
+	t.lines.trust(d)
+	d.failures, d.until = 0, time.Time{}
 	t.mu.Unlock()
 	if back {
 		t.hasten(func(m *mail, one *recipient) bool { return one.down && t.destination(t.runner.way(m, one)) == d })
@@ -450,11 +464,15 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 func (t *try) end(ctx context.Context, outcomes []outcome) {
 	stopping := ctx.Err() != nil
 	q := &contract.EndDeliveryRequest{Runner: t.id, Id: t.mail.id}
+	now := time.Now() // one for all, too
 	for i := range outcomes {
 		if f := outcomes[i].failure; stopping && f != nil && !f.Permanent && !f.Doubt {
 			outcomes[i].untried = true // it was the service's end
 		}
-		q.Results = append(q.Results, t.result(ctx, &outcomes[i]))
+		q.Results = append(q.Results, t.result(now, &outcomes[i]))
+	}
+	if i := slices.IndexFunc(outcomes, func(o outcome) bool { return o.failure != nil && o.failure.Damaged }); i >= 0 && !stopping {
+		t.damaged(ctx, outcomes[i].failure)
 	}
 	q.Notices = t.notices(outcomes, q.Results)
 	t.record(outcomes, q.Results)
@@ -484,9 +502,8 @@ func (t *try) end(ctx context.Context, outcomes []outcome) {
 }
 
 // result is what the store keeps of an outcome.
-func (t *try) result(ctx context.Context, o *outcome) *contract.RecipientResult {
+func (t *try) result(now time.Time, o *outcome) *contract.RecipientResult {
 	one := t.sent.Recipients[o.index]
-	now := time.Now()
 	r := &contract.RecipientResult{Index: o.index, Rule: t.way.Rule, Destination: destinationName(t.way), Untried: o.untried}
 	f := o.failure
 	switch {
@@ -515,11 +532,8 @@ func (t *try) result(ctx context.Context, o *outcome) *contract.RecipientResult 
 		if one.DelayTold {
 			delay = 0
 		}
-		r.NextTry = timestamppb.New(next(now, received, tries, delay, t.settings.SMTP.GiveUp))
+		r.NextTry = timestamppb.New(next(now, received, tries, t.drawn, delay, t.settings.SMTP.GiveUp))
 		r.DelayTold = !one.DelayTold && delay > 0 && !now.Before(received.Add(delay))
-		if f.Damaged {
-			t.damaged(ctx, f)
-		}
 	}
 	return r
 }
@@ -573,13 +587,10 @@ func (t *try) record(outcomes []outcome, results []*contract.RecipientResult) {
 	}
 }
 
-// damaged sets the condition of a body that isn't whole.
+// damaged reports a body that isn't whole: a condition tells, and the mail is tried again by its times, in case that it can be read again.
 func (t *try) damaged(ctx context.Context, f *relay.Failure) {
 	t.Log.Error("damaged body", "body", t.mail.id, "segment", t.sent.Body.GetSegment(), "err", f.Cause)
-	_, err := t.Store.SetCondition(ctx, &contract.SetConditionRequest{Condition: &contract.Condition{
-		Name: contract.ConditionDamage, Subject: fmt.Sprintf("outgoing mail %d", t.mail.id), Text: fmt.Sprint("it can't be sent: ", f.Cause),
-	}})
-	if err != nil {
-		t.Log.Error("condition not set", "err", err)
+	if _, err := t.Store.ReportDamage(ctx, &contract.ReportDamageRequest{Id: t.mail.id, Text: fmt.Sprint(f.Cause)}); err != nil {
+		t.Log.Error("damage not reported", "body", t.mail.id, "err", err)
 	}
 }

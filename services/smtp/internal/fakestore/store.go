@@ -35,7 +35,7 @@ type Store struct {
 	Senders    map[string]*contract.LookUpSenderResponse
 	local      map[string][]uint64 // account → mails
 	Done       map[uint64]*contract.Transport
-	conditions []*contract.Condition
+	damages    []uint64
 	refusals   []*contract.RefuseLoginRequest
 	begun, end int
 	looks      map[chan struct{}]bool
@@ -137,6 +137,14 @@ func (s *Store) SetLogin(key, user, password string) {
 	again(s.logins)
 }
 
+// RemoveLogin takes login data away.
+func (s *Store) RemoveLogin(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.Data, key)
+	again(s.logins)
+}
+
 // Mail gives a mail as it stands, whether it's done or not.
 func (s *Store) Mail(id uint64) *contract.Transport {
 	s.mu.Lock()
@@ -196,11 +204,11 @@ func (s *Store) Calls() (begun, end int) {
 	return s.begun, s.end
 }
 
-// Conditions gives those that were set.
-func (s *Store) Conditions() []*contract.Condition {
+// Damages gives the mails that were reported as damaged, as often as they were.
+func (s *Store) Damages() []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.conditions)
+	return slices.Clone(s.damages)
 }
 
 // Refusals gives the logins that were refused.
@@ -210,7 +218,7 @@ func (s *Store) Refusals() []*contract.RefuseLoginRequest {
 	return slices.Clone(s.refusals)
 }
 
-// Damage turns a bit of a mail's body.
+// Damage turns a bit of a mail's body; the second time it heals it.
 func (s *Store) Damage(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -447,14 +455,14 @@ func (s *Store) LookUpRecipient(_ context.Context, q *contract.LookUpRecipientRe
 	return &contract.LookUpRecipientResponse{User: "user", Account: []byte(account)}, nil
 }
 
-func (s *Store) SetCondition(_ context.Context, q *contract.SetConditionRequest) (*contract.SetConditionResponse, error) {
-	err := s.call("SetCondition")
+func (s *Store) ReportDamage(_ context.Context, q *contract.ReportDamageRequest) (*contract.ReportDamageResponse, error) {
+	err := s.call("ReportDamage")
 	defer s.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	s.conditions = append(s.conditions, q.Condition)
-	return &contract.SetConditionResponse{}, nil
+	s.damages = append(s.damages, q.Id)
+	return &contract.ReportDamageResponse{}, nil
 }
 
 // Tried says that nothing is left that a runner could do now.
