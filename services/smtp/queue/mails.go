@@ -30,14 +30,22 @@ type recipient struct {
 	state   uint8 // contract.RecipientState
 	trying  bool
 	here    bool // of the box's own mail: it's an account's
-	waits   bool // for a login that was refused
+	waits   bool // for login data to change
 	down    bool // for a destination that didn't answer
+	soon    bool // it was hastened: the store's time for it doesn't count until it has been tried
 }
 
-// open says that there is something to do for a recipient.
-func (r *recipient) open() bool {
+// waiting says that there is something to do for a recipient, now or when its try has ended.
+func (r *recipient) waiting() bool {
 	state := contract.RecipientState(r.state)
-	return !r.trying && (state == contract.RecipientState_WAITING || state == contract.RecipientState_DROPPED)
+	return state == contract.RecipientState_WAITING || state == contract.RecipientState_DROPPED
+}
+
+// open says that there is something to do for a recipient now.
+func (r *recipient) open() bool { return r.waiting() && !r.trying }
+
+func (r *recipient) hasten(now int64) {
+	r.due, r.soon, r.waits, r.down = now, true, false, false
 }
 
 // ofBox is the way of what the store alone is asked about: what mail is the box's own, and what the owner dropped.
@@ -67,7 +75,10 @@ func (r *runner) update(entries []*contract.TransportEntry, began uint64) {
 		m.sender, m.owner, m.host = e.Sender, string(e.Owner), e.OwnerHost
 		list := make([]recipient, 0, len(e.Recipients))
 		for _, one := range e.Recipients {
-			list = append(list, recipient{address: one.Address, due: nanoseconds(one.NextTry), index: one.Index, state: uint8(one.State)})
+			list = append(list, recipient{
+				address: one.Address, due: nanoseconds(one.NextTry), index: one.Index, state: uint8(one.State),
+				waits: true, // for all that is known: another runner may have tried it
+			})
 		}
 		r.replace(m, list)
 	}
@@ -82,8 +93,9 @@ func (r *runner) replace(m *mail, list []recipient) {
 	for i := range list {
 		if before := known[list[i].index]; before != nil {
 			list[i].trying, list[i].here = before.trying, before.here
-			if list[i].due == before.due { // nobody wants it earlier
-				list[i].waits, list[i].down = before.waits, before.down
+			list[i].waits, list[i].down = before.waits, before.down
+			if before.soon {
+				list[i].due, list[i].soon = min(list[i].due, before.due), true
 			}
 		}
 	}
@@ -176,19 +188,22 @@ func (r *runner) destination(w route.Way) *dest {
 
 // loginsChanged has what waits for a login tried at once.
 func (r *runner) loginsChanged() {
-	r.hasten(func(_ *mail, one *recipient) bool { return one.waits })
-}
-
-// hasten makes recipients due now.
-func (r *runner) hasten(which func(*mail, *recipient) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.logins++
+	r.hasten(func(m *mail, one *recipient) bool {
+		return one.waits && (m.unknown || r.way(m, one).Login != route.Nobody)
+	})
+}
+
+// hasten makes recipients due now. Called with mu held.
+func (r *runner) hasten(which func(*mail, *recipient) bool) {
 	now := time.Now().UnixNano()
 	for _, m := range r.mails {
 		changed := false
 		for i := range m.recipients {
-			if one := &m.recipients[i]; one.open() && one.due > now && which(m, one) {
-				one.due, one.waits, one.down = now, false, false
+			if one := &m.recipients[i]; one.waiting() && one.due > now && which(m, one) {
+				one.hasten(now)
 				changed = true
 			}
 		}

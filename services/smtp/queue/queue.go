@@ -53,6 +53,7 @@ type runner struct {
 	lines    *lines
 	ways     map[route.Way]*route.Way
 	ended    uint64 // counts tries that ended
+	logins   uint64 // counts changes of login data
 }
 
 // Run works until ctx ends, and tries under way have ended or Config.Patience is over. What is then under way is tried again by
@@ -96,6 +97,10 @@ func newRunner(c Config) *runner {
 // follow takes what the store says of the queue.
 func (r *runner) follow(ctx context.Context) {
 	look, logins := r.Store.Deliver(ctx, r.id), r.Store.Logins(ctx)
+	select { // the first isn't a change: a start doesn't hasten what waits
+	case <-ctx.Done():
+	case <-logins:
+	}
 	var cursor []byte
 	var again <-chan time.Time // behind a listing that failed
 	for {

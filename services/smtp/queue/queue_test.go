@@ -21,6 +21,8 @@ import (
 	"postroom/services/settings"
 	"postroom/services/smtp/internal/fakestore"
 	"postroom/services/smtp/internal/host"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // box is a runner with its store.
@@ -465,6 +467,87 @@ func TestLogins(t *testing.T) {
 			t.Errorf("%d left after the login changed: %v", n, b.Mail(mine[0]))
 		}
 	})
+}
+
+// What waits for a login is tried at once when it changes, whatever else happens at that moment.
+func TestLoginChangesMeanwhile(t *testing.T) {
+	const mine = "account me!pop3.gmx.net"
+	fix := func(b *box) { b.SetLogin(mine, "me@gmx.net", "new") }
+	for _, test := range []struct {
+		name    string
+		auth    func(b *box)                 // as the server is about to refuse the old one
+		changed func(b *box, mails []uint64) // behind the refusal, instead of a mere fix
+		restart bool
+	}{
+		{name: "while the old one is being refused", auth: fix},
+		{name: "and the store says the mails' times again", changed: func(b *box, mails []uint64) {
+			fix(b)
+			for range 3 {
+				for _, id := range mails {
+					b.Change(id, func(*contract.Transport) {})
+				}
+				at(300 * time.Millisecond) // the server takes a second for a mail
+			}
+		}},
+		{name: "when the mails' times had just changed", changed: func(b *box, mails []uint64) {
+			for _, id := range mails {
+				b.Change(id, func(m *contract.Transport) { m.Recipients[0].NextTry = timestamppb.New(time.Now().Add(time.Hour)) })
+			}
+			at(10 * time.Millisecond)
+			fix(b)
+		}},
+		{name: "while the store is away", changed: func(b *box, mails []uint64) {
+			b.Fail(func(string) error { return contract.ErrUnavailable })
+			fix(b)
+			at(2 * time.Second)
+			b.Fail(nil)
+		}},
+		{name: "when the service has been restarted", changed: func(b *box, mails []uint64) { fix(b) }, restart: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, start func(*box) func()) {
+				config, roots := certificate(t)
+				bad := "AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00me@gmx.net\x00old"))
+				var b *box
+				h := &host.Host{TLS: config, Implicit: true, Extensions: []string{"AUTH PLAIN"}}
+				h.Reply = func(line string) string {
+					switch {
+					case line == bad:
+						if test.auth != nil {
+							test.auth(b)
+							time.Sleep(time.Millisecond) // the runner has heard of it
+						}
+						return "535 5.7.8 Authentication credentials invalid"
+					case line == "END":
+						time.Sleep(time.Second)
+					}
+					return ""
+				}
+				b = newBox(t, loginRule, map[string]*host.Host{"192.0.2.1:465": h})
+				b.Roots = roots
+				b.SetLogin("smart", "s", "good")
+				b.SetLogin(mine, "me@gmx.net", "old")
+				var mails []uint64
+				for range 20 {
+					mails = append(mails, b.Add("me!pop3.gmx.net", "192.0.2.77", "me@gmx.net", text, "you@c.example"))
+				}
+				stop := start(b)
+				if test.changed != nil {
+					at(30 * time.Minute)
+					if test.restart {
+						stop()
+						start(b)
+						at(time.Second)
+					}
+					test.changed(b, mails)
+				}
+				at(10 * time.Second)
+				if n := b.Left(); n != 0 {
+					t.Errorf("%d left: %v", n, b.Mail(mails[19]))
+				}
+			})
+		})
+	}
 }
 
 // A connection under a login that was changed or removed isn't used again.

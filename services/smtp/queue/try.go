@@ -39,6 +39,7 @@ type try struct {
 	indices   []uint32
 	addresses []string
 	drawn     float64 // for the jitter
+	logins    uint64  // runner.logins when it began
 }
 
 // outcome is what became of a recipient.
@@ -74,7 +75,7 @@ func (t *try) claim() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.runner.applySettings()
-	t.settings = t.runner.settings
+	t.settings, t.logins = t.runner.settings, t.runner.logins
 	t.as = &mail{id: t.mail.id, sender: t.mail.sender, owner: t.mail.owner, host: t.mail.host}
 	soon := time.Now().Add(time.Second).UnixNano()
 	for i := range t.mail.recipients {
@@ -353,16 +354,15 @@ func (t *try) health(results []*relay.Failure) {
 		return
 	}
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	d := t.item.flow.dest
 	if results[0] != nil && results[0].Down {
 		t.lines.doubt(d)
-		t.mu.Unlock()
 		return
 	}
 	back := d.failures > 0
 	t.lines.trust(d)
 	d.failures, d.until = 0, time.Time{}
-	t.mu.Unlock()
 	if back {
 		t.hasten(func(m *mail, one *recipient) bool { return one.down && t.destination(t.runner.way(m, one)) == d })
 	}
@@ -568,10 +568,13 @@ func (t *try) record(outcomes []outcome, results []*contract.RecipientResult) {
 			if one.index != result.Index {
 				continue
 			}
-			one.state, one.due = uint8(result.State), nanoseconds(result.NextTry)
+			one.state, one.due, one.soon = uint8(result.State), nanoseconds(result.NextTry), false
 			f := outcomes[i].failure
 			one.waits = f != nil && f.Refused
 			one.down = f != nil && f.Down && f.Stage != relay.Auth
+			if one.waits && t.logins != t.runner.logins {
+				one.hasten(time.Now().UnixNano()) // the one that was refused may be another by now
+			}
 		}
 	}
 	for i, result := range results {
