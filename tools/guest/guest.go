@@ -36,7 +36,6 @@ type Config struct {
 
 	Hardware  Hardware
 	MemoryMiB int // default 1024
-	CPUs      int // default 2
 	KVM       bool
 
 	// The network: address 10.0.2.15 by DHCP, without a router or names unless Open.
