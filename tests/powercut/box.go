@@ -59,6 +59,7 @@ func (p Place) socket(caller string) string { return filepath.Join(p.Run, caller
 // Box is what callers have of a store: its sockets.
 type Box struct {
 	pop3      *contract.Client[contract.Pop3Client]
+	smtp      *contract.Client[contract.SmtpClient]
 	fetcher   *contract.Client[contract.FetcherService]
 	validator *contract.Client[contract.ValidatorClient]
 	admin     *contract.Client[contract.AdminService]
@@ -69,6 +70,7 @@ type Box struct {
 func (p Place) Dial() *Box {
 	return &Box{
 		pop3:      contract.NewClient(p.socket("pop3"), contract.NewPop3Client),
+		smtp:      contract.NewClient(p.socket("smtp"), contract.NewSmtpClient),
 		fetcher:   contract.NewClient(p.socket("fetcher"), contract.NewFetcherClient),
 		validator: contract.NewClient(p.socket("validator"), contract.NewValidatorClient),
 		admin:     contract.NewClient(p.socket("admin"), contract.NewAdminClient),
@@ -79,6 +81,7 @@ func (p Place) Dial() *Box {
 // Close ends the connections.
 func (b *Box) Close() {
 	b.pop3.Close() // with a store that is gone they ended already
+	b.smtp.Close()
 	b.fetcher.Close()
 	b.validator.Close()
 	b.admin.Close()
@@ -133,7 +136,7 @@ func (b *Box) put(ctx context.Context, account []byte, mails ...*Mail) ([]*contr
 	for _, m := range mails {
 		p := &contract.PutMail{Key: m.Key, Uidl: m.uidl(), Size: uint64(len(m.Octets)), HeaderDigest: make([]byte, 32), Body: m.Octets}
 		if m.Large {
-			upload, err := b.upload(ctx, account, m.Octets)
+			upload, err := uploadTo(ctx, b.fetcher, contract.FetcherService.BeginUpload, contract.FetcherService.AppendUpload, account, m.Octets)
 			if err != nil {
 				return nil, err
 			}
@@ -147,13 +150,19 @@ func (b *Box) put(ctx context.Context, account []byte, mails ...*Mail) ([]*contr
 
 const chunk = 400 << 10 // octets of an upload in one call
 
-func (b *Box) upload(ctx context.Context, account, octets []byte) (uint64, error) {
-	begun, err := contract.Call(ctx, b.fetcher, contract.FetcherService.BeginUpload, &contract.BeginUploadRequest{Account: account})
+// uploadTo uploads a body, as the fetcher or as smtp.
+func uploadTo[S any](
+	ctx context.Context, c *contract.Client[S],
+	begin func(S, context.Context, *contract.BeginUploadRequest) (*contract.BeginUploadResponse, error),
+	more func(S, context.Context, *contract.AppendUploadRequest) (*contract.AppendUploadResponse, error),
+	account, octets []byte,
+) (uint64, error) {
+	begun, err := contract.Call(ctx, c, begin, &contract.BeginUploadRequest{Account: account})
 	if err != nil {
 		return 0, err
 	}
 	for at := 0; at < len(octets); at += chunk {
-		_, err := contract.Call(ctx, b.fetcher, contract.FetcherService.AppendUpload, &contract.AppendUploadRequest{
+		_, err := contract.Call(ctx, c, more, &contract.AppendUploadRequest{
 			Upload: begun.Upload, Offset: uint64(at), Chunk: octets[at:min(at+chunk, len(octets))],
 		})
 		if err != nil {

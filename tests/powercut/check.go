@@ -93,6 +93,7 @@ func (h *History) checkMails(s *Survey, at int, say func(string, ...any)) {
 		m.check(shown[m], s, at, say)
 		m.checkLedger(rows[string(m.uidl())], at, say)
 	}
+	h.checkQueue(s, shown, at, say)
 }
 
 func (m *Mail) check(shown []Shown, s *Survey, at int, say func(string, ...any)) {

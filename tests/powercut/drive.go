@@ -9,7 +9,7 @@ import (
 	"postroom/services/contract"
 )
 
-// Driver is the callers of a store: it has a fetcher's, a validator's and a mail client's part, all at once, and notes
+// Driver is the callers of a store: it has a fetcher's, a validator's, a mail client's and smtp's part, all at once, and notes
 // what they were told.
 type Driver struct {
 	*Box
@@ -31,7 +31,7 @@ const (
 // run brings mail through the store until it is all done or ctx ends. The error is another one than ctx's.
 func (d *Driver) run(ctx context.Context) error {
 	var parts sync.WaitGroup
-	errs := make(chan error, putters+4)
+	errs := make(chan error, putters+5)
 	part := func(f func(context.Context, *rand.Rand) error) {
 		random := rand.New(rand.NewPCG(d.random.Uint64(), 0))
 		parts.Go(func() {
@@ -43,11 +43,15 @@ func (d *Driver) run(ctx context.Context) error {
 	if err := d.accounts(ctx); err != nil {
 		return ignore(ctx, err)
 	}
+	line, cancel := context.WithCancel(ctx)
+	defer cancel()
+	contract.Deliver(line, d.smtp, runner)
 	d.looks = looks{make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)}
 	part(d.settles)
 	part(d.marks)
 	part(d.polls)
 	part(d.applies)
+	part(d.sends)
 	var puts sync.WaitGroup
 	puts.Add(putters)
 	for i := range putters {
@@ -271,11 +275,37 @@ func (d *Driver) reconcile(ctx context.Context) (wrong []string, err error) {
 	if wrong = d.h.Check(s, d.position()); len(wrong) > 0 {
 		return wrong, nil
 	}
+	unanswered := d.unanswered()
 	d.h.observe(s, d.position())
-	for _, m := range d.h.open(In, d.position()) {
-		if err := d.putMails(ctx, []*Mail{m}); err != nil {
+	for _, call := range unanswered {
+		if err := call(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
+}
+
+// unanswered gives the calls that had no answer, by which mail comes into the store, or goes on in the Transport Queue.
+func (d *Driver) unanswered() (calls []func(context.Context) error) {
+	at := d.position()
+	open := func(begun, acked int) bool { return by(begun, at) && !by(acked, at) }
+	for _, m := range d.h.Mails {
+		call := func(f func(context.Context, *Mail) error) {
+			calls = append(calls, func(ctx context.Context) error { return f(ctx, m) })
+		}
+		s := m.Sending
+		switch {
+		case s == nil:
+			if open(m.Begun[In], m.Acked[In]) {
+				call(func(ctx context.Context, m *Mail) error { return d.putMails(ctx, []*Mail{m}) })
+			}
+		case open(s.Begun[Left], s.Acked[Left]):
+			call(d.endElsewhere)
+		case open(m.Begun[In], m.Acked[In]):
+			call(d.endHere)
+		case open(s.Begun[Queued], s.Acked[Queued]) && !d.h.isReport(m):
+			call(d.submit)
+		}
+	}
+	return calls
 }

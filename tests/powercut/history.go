@@ -62,6 +62,8 @@ type Mail struct {
 	UIDLSeen     int
 
 	LedgerBegun, LedgerAcked [contract.LedgerState_DELE_ACKED + 1]int
+
+	Sending *Sending // a mail that the box sends: no provider's, so not in the ledger
 }
 
 // Applied is a settings file. They are applied one after the other.
@@ -117,7 +119,7 @@ func (h *History) begin(m *Mail, s Stage, at int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	first(&m.Begun[s], at)
-	if s == In {
+	if s == In && m.Sending == nil {
 		first(&m.LedgerBegun[contract.LedgerState_STORED], at)
 	}
 }
@@ -126,7 +128,7 @@ func (h *History) ack(m *Mail, s Stage, at int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	first(&m.Acked[s], at)
-	if s >= In {
+	if s >= In && m.Sending == nil {
 		first(&m.LedgerAcked[contract.LedgerState_STORED], at)
 	}
 }
@@ -171,22 +173,12 @@ func (m *Mail) ledgerBetween(at int) (least, most contract.LedgerState) {
 	return contract.LedgerState(highest(m.LedgerAcked[:], at)), contract.LedgerState(highest(m.LedgerBegun[:], at))
 }
 
-// at gives the mails that were begun and not acknowledged at a stage by a position: their callers ask again.
-func (h *History) open(s Stage, at int) (list []*Mail) {
-	for _, m := range h.Mails {
-		if by(m.Begun[s], at) && !by(m.Acked[s], at) {
-			list = append(list, m)
-		}
-	}
-	return list
-}
-
-// with gives the mails that are known to be in a stage, and to have been asked no further.
+// with gives the mails that are known by their ids to be in a stage, and to have been asked no further.
 func (h *History) with(s Stage) (list []*Mail) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, m := range h.Mails {
-		if m.Acked[s] != never && (s+1 == stages || m.Begun[s+1] == never) {
+		if m.ID != 0 && m.Acked[s] != never && (s+1 == stages || m.Begun[s+1] == never) {
 			list = append(list, m)
 		}
 	}
@@ -274,6 +266,7 @@ func (h *History) observe(s *Survey, at int) {
 			}
 		}
 	}
+	h.observeQueue(s, at)
 	for i := range h.Settings {
 		if a := &h.Settings[i]; a.Begun <= at && containsLine(s.Settings, a.Line) && a.Acked == never {
 			a.Acked = at
@@ -333,6 +326,7 @@ func (h *History) fork(at int) *History {
 		for s := range c.LedgerBegun {
 			cut(&c.LedgerBegun[s], &c.LedgerAcked[s])
 		}
+		c.Sending = m.Sending.fork(cut)
 		if cut(&c.UIDLSeen); c.UIDLSeen == never {
 			c.UIDL = ""
 		}

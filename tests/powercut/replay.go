@@ -146,6 +146,17 @@ func goOn(ctx context.Context, box *Box, h *History, at int) (wrong []string, er
 		return nil, err
 	}
 	h.ack(m, Out, at+1)
+	line, cancel := context.WithCancel(ctx)
+	defer cancel()
+	contract.Deliver(line, box.smtp, runner)
+	if err := d.submit(ctx, d.newSending(0, 1000, false, random)); err != nil {
+		return nil, err
+	}
+	for range 2 {
+		if err := d.deliver(ctx, random, 4); err != nil {
+			return nil, err
+		}
+	}
 	s, err := box.Survey(ctx, h, at+1, false)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,8 @@ type Survey struct {
 	Messages []Shown
 	Rows     map[string][]*contract.LedgerRow // by account
 	UIDLs    map[uint64]string                // of the Out Queues, by message
-	Problems []string                         // of store check
+	Queue    []Waiting
+	Problems []string // of store check
 }
 
 // Shown is a message in a queue.
@@ -26,6 +27,13 @@ type Shown struct {
 	ID      uint64
 	Octets  []byte // as it would be served, without the prefix
 	Damaged error  // it can't be read
+}
+
+// Waiting is a mail in the Transport Queue.
+type Waiting struct {
+	*contract.TransportEntry
+	Sha256  []byte
+	Damaged error // it can't be read
 }
 
 // queueStages are the queues in which the messages of a survey stand; one that is held has no stage, and none is here.
@@ -64,6 +72,17 @@ func (b *Box) Survey(ctx context.Context, h *History, at int, full bool) (s *Sur
 		if err := s.account(ctx, b, a, byID); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
+	}
+	queue, err := b.queue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range queue {
+		shown, err := contract.Call(ctx, b.admin, contract.AdminService.ShowQueued, &contract.QueuedRequest{Id: entry.Id})
+		if err != nil && !errors.Is(err, contract.ErrDamaged) {
+			return nil, fmt.Errorf("show mail %d of the Transport Queue: %w", entry.Id, err)
+		}
+		s.Queue = append(s.Queue, Waiting{entry, shown.GetMail().GetBody().GetSha256(), err})
 	}
 	return s, nil
 }
