@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/gob"
 	"encoding/json"
 	"encoding/xml"
@@ -66,5 +67,27 @@ func TestSecret(t *testing.T) {
 	}
 	if a.IsZero() || !zero.IsZero() || !wire.NewSecret("").IsZero() {
 		t.Errorf("IsZero doesn't go by what is kept")
+	}
+}
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	const clear = "pass word=?"
+	in := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	for text, want := range map[string]string{
+		"":                           "",
+		"Authentication failed":      "Authentication failed",
+		"no " + clear + ", " + clear: "no [secret], [secret]",
+		"AUTH PLAIN " + in("\x00me\x00"+clear) + " is wrong": "AUTH PLAIN [secret] is wrong",
+		"<" + in(clear) + ">":                                "<[secret]>",
+		strings.TrimRight(in("12"+clear), "=") + "\n535 no":  "[secret]\n535 no",
+		in("another"): in("another"),
+	} {
+		if got := wire.NewSecret(clear).Mask(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		if got := (wire.Secret{}).Mask(text); got != text {
+			t.Errorf("%q without a secret: %q", text, got)
+		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"postroom/services/wire"
@@ -96,25 +95,17 @@ func (c *Conn) status() error {
 	if err != nil {
 		return c.failed(answerTo(word), err)
 	}
-	c.log.Debug("received", "line", showable(c.masked(string(line))))
+	c.log.Debug("received", "line", showable(c.password.Mask(string(line))))
 	err = parseStatus(word, line)
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		if text := c.masked(refusal.said); text != refusal.said {
+		if text := c.password.Mask(refusal.said); text != refusal.said {
 			refusal.meant = wire.NewSecret(refusal.said)
 			refusal.Text = showable(text)
 		}
 		refusal.said = ""
 	}
 	return err
-}
-
-// masked takes the password out of what a provider says: some repeat what they refuse.
-func (c *Conn) masked(text string) string {
-	if c.password.IsZero() {
-		return text
-	}
-	return strings.ReplaceAll(text, c.password.Reveal(), "[secret]")
 }
 
 // answerTo names an answer in errors.

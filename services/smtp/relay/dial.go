@@ -219,20 +219,15 @@ func (c *Conn) logIn(t Target) *Failure {
 		return judge(Auth, c.host, errNoMechanism, false)
 	}
 	if err := c.client.Auth(mechanism); err != nil {
-		f := judge(Auth, c.host, err, false)
-		f.Text = masked(f.Text, t) // a server may say back what it was told
-		f.Cause = nil
-		return f
+		var reply *smtp.SMTPError // which may say back what it was told
+		if errors.As(err, &reply) {
+			reply.Message = t.Password.Mask(reply.Message)
+		} else {
+			err = errors.New(t.Password.Mask(err.Error()))
+		}
+		return judge(Auth, c.host, err, false)
 	}
 	return nil
-}
-
-// masked takes the password out of a server's words.
-func masked(text string, t Target) string {
-	if t.Password.IsZero() {
-		return text
-	}
-	return strings.ReplaceAll(text, t.Password.Reveal(), "[secret]")
 }
 
 // Host is the server's name with its address.
