@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"postroom/services/resolver"
 	"postroom/services/settings"
 
 	"github.com/beevik/ntp"
@@ -167,17 +168,21 @@ func agree(answers []Answer) (time.Duration, error) {
 func ask(ctx context.Context, w Wanted) []Answer {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
-	resolver := resolverOf(w.DNS)
+	names := resolver.New(w.DNS, false)
 	var addresses []string
 	var answers []Answer
 	for _, server := range w.Servers {
-		found, err := resolver.LookupHost(ctx, server.Host)
+		if _, err := netip.ParseAddr(server.Host); err == nil {
+			addresses = append(addresses, server.String())
+			continue
+		}
+		found, err := names.LookupNetIP(ctx, server.Host)
 		if err != nil {
 			answers = append(answers, Answer{Server: server.Host, Err: err})
 			continue
 		}
 		for _, one := range found[:min(len(found), maxServers)] {
-			addresses = append(addresses, net.JoinHostPort(one, fmt.Sprint(server.Port)))
+			addresses = append(addresses, netip.AddrPortFrom(one, server.Port).String())
 		}
 	}
 	var mu sync.Mutex
@@ -219,20 +224,4 @@ func plausible(t time.Time) error {
 		return fmt.Errorf("says that it is %s", t.UTC().Format(time.DateOnly))
 	}
 	return nil
-}
-
-// resolverOf asks the DNS servers of the settings, one after the other.
-func resolverOf(servers []settings.Server) *net.Resolver {
-	if len(servers) == 0 {
-		return net.DefaultResolver
-	}
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (conn net.Conn, err error) {
-		var d net.Dialer
-		for _, server := range servers {
-			if conn, err = d.DialContext(ctx, network, server.String()); err == nil {
-				return conn, nil
-			}
-		}
-		return nil, err
-	}}
 }

@@ -15,7 +15,7 @@ const module = "postroom/"
 
 // shared are the packages that services share, each with a named home.
 var shared = []string{"services/wire", "services/bodies", "services/mail", "services/settings", "services/contract", "services/process",
-	"services/gate", "services/sasl", "services/certificate"}
+	"services/gate", "services/sasl", "services/certificate", "services/resolver"}
 
 // mayImport says, by the folder of a package, which other folders of the project it may import. A folder's own
 // packages are always allowed.
@@ -25,7 +25,7 @@ var mayImport = []struct {
 }{
 	{"board", nil},
 	{"image", []string{"board"}},
-	{"init", []string{"board", "services/contract", "services/settings"}},
+	{"init", []string{"board", "services/contract", "services/settings", "services/resolver"}},
 	{"services/wire", shared},
 	{"services/bodies", shared},
 	{"services/mail", shared},
@@ -35,6 +35,7 @@ var mayImport = []struct {
 	{"services/gate", shared},
 	{"services/sasl", shared},
 	{"services/certificate", shared},
+	{"services/resolver", shared},
 	{"services/store", shared},
 	{"services/pop3", shared},
 	{"services/smtp", shared},

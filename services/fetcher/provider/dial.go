@@ -9,10 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
-	"sync/atomic"
 	"time"
 
+	"postroom/services/resolver"
 	"postroom/services/settings"
 	"postroom/services/wire"
 )
@@ -51,7 +50,7 @@ func (d *Dialer) Open(ctx context.Context, s *settings.Settings, t Target) (*Con
 	defer cancel()
 	resolve := d.Resolve
 	if resolve == nil {
-		resolve = lookup(s.Network.DNS)
+		resolve = resolver.New(s.Network.DNS, false).LookupNetIP
 	}
 	r, err := plan(connecting, s, t, resolve)
 	if err != nil {
@@ -172,21 +171,4 @@ func (d *Dialer) tls(host string, p settings.Provider) *tls.Config {
 		roots = d.Roots
 	}
 	return &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}
-}
-
-// lookup asks the name servers of the settings, else the system's resolver, for the name as it stands, without
-// search domains.
-func lookup(servers []settings.Server) resolver {
-	asked := net.DefaultResolver
-	if len(servers) > 0 {
-		var turn atomic.Uint32
-		asked = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			// A server that says nothing is noticed only behind the dial: each try asks the next one.
-			server := servers[int(turn.Add(1)-1)%len(servers)]
-			return new(net.Dialer).DialContext(ctx, network, server.String())
-		}}
-	}
-	return func(ctx context.Context, host string) ([]netip.Addr, error) {
-		return asked.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, ".")+".")
-	}
 }

@@ -48,11 +48,11 @@ type way struct {
 	tls       settings.TLSMode
 }
 
-// resolver looks up all addresses of a host name.
-type resolver func(ctx context.Context, host string) ([]netip.Addr, error)
+// resolve looks up all addresses of a host name.
+type resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 
 // plan applies the provider rule. A name is resolved once, here: what is dialled is an address that was checked.
-func plan(ctx context.Context, s *settings.Settings, t Target, resolve resolver) (route, error) {
+func plan(ctx context.Context, s *settings.Settings, t Target, lookUp resolve) (route, error) {
 	p := s.Provider(t.Host)
 	if p.BuiltIn && t.Enrolling && s.Enrol.Providers == settings.ProvidersListed {
 		return route{}, &NotAllowed{fmt.Sprintf("%q is not among the providers that are allowed here", t.Host)}
@@ -63,7 +63,7 @@ func plan(ctx context.Context, s *settings.Settings, t Target, resolve resolver)
 	if p.Address.IsValid() {
 		return route{p, []way{{[]netip.AddrPort{p.Address}, p.TLS}}}, nil
 	}
-	addresses, err := publicAddresses(ctx, t.Host, resolve)
+	addresses, err := publicAddresses(ctx, t.Host, lookUp)
 	if err != nil {
 		return route{}, err
 	}
@@ -92,12 +92,12 @@ func plan(ctx context.Context, s *settings.Settings, t Target, resolve resolver)
 
 // publicAddresses gives the addresses of a host. One that isn't public forbids them all: a name that leads
 // inside as well as outside is a way around the rule.
-func publicAddresses(ctx context.Context, host string, resolve resolver) ([]netip.Addr, error) {
+func publicAddresses(ctx context.Context, host string, lookUp resolve) ([]netip.Addr, error) {
 	var addresses []netip.Addr
 	if addr, err := netip.ParseAddr(host); err == nil {
 		addresses = []netip.Addr{addr.Unmap()}
 	} else {
-		if addresses, err = resolve(ctx, host); err != nil {
+		if addresses, err = lookUp(ctx, host); err != nil {
 			return nil, err
 		}
 	}

@@ -1,22 +1,20 @@
 // Package mx finds the servers that take a domain's mail (RFC 5321 §5.1, RFC 7505).
 //
-// net.Resolver tells all that is needed: a null MX is a host named ".", and with StrictErrors "there is none" never hides
-// a server that failed.
+// It asks strictly: "there is none" never hides a server that failed.
 package mx
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
+	"postroom/services/resolver"
 	"postroom/services/settings"
 )
 
@@ -58,9 +56,9 @@ func (r Resolver) Domain(ctx context.Context, domain string) ([]Host, error) {
 	if inner, ok := strings.CutPrefix(domain, "["); ok {
 		return r.literal(domain, strings.TrimSuffix(inner, "]"))
 	}
-	resolver := r.resolver()
-	records, err := resolver.LookupMX(ctx, domain+".")
-	if err != nil && !notFound(err) {
+	names := resolver.New(r.Servers, true)
+	records, err := names.LookupMX(ctx, domain)
+	if err != nil && !resolver.NotFound(err) {
 		return nil, unknown(domain, err)
 	}
 	if len(records) == 1 && records[0].Host == "." {
@@ -77,7 +75,7 @@ func (r Resolver) Domain(ctx context.Context, domain string) ([]Host, error) {
 		if name == "" {
 			continue
 		}
-		addresses, f := r.addresses(ctx, resolver, name)
+		addresses, f := addressesOf(ctx, names, name)
 		if strings.EqualFold(name, r.Name) || slices.ContainsFunc(addresses, r.own) {
 			// This box is one of the servers: those that aren't better would only bring the mail back.
 			hosts = slices.DeleteFunc(hosts, func(h Host) bool {
@@ -118,7 +116,7 @@ func (r Resolver) Addresses(ctx context.Context, name string) ([]netip.Addr, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	addresses, f := r.addresses(ctx, r.resolver(), name)
+	addresses, f := addressesOf(ctx, resolver.New(r.Servers, true), name)
 	if f != nil {
 		f.Permanent = false // a setting names it: that may be mended
 		f.Status = "4" + f.Status[1:]
@@ -127,18 +125,13 @@ func (r Resolver) Addresses(ctx context.Context, name string) ([]netip.Addr, err
 	return addresses, nil
 }
 
-func (r Resolver) addresses(ctx context.Context, resolver *net.Resolver, name string) ([]netip.Addr, *Failure) {
-	found, err := resolver.LookupNetIP(ctx, "ip", name+".")
-	var list []netip.Addr
-	for _, addr := range found {
-		if addr = addr.Unmap(); !slices.Contains(list, addr) && !addr.IsMulticast() {
-			list = append(list, addr)
-		}
-	}
+func addressesOf(ctx context.Context, names *resolver.Resolver, name string) ([]netip.Addr, *Failure) {
+	list, err := names.LookupNetIP(ctx, name)
+	list = slices.DeleteFunc(list, netip.Addr.IsMulticast)
 	switch {
 	case len(list) > 0:
 		return list[:min(len(list), maxAddresses)], nil
-	case err == nil || notFound(err):
+	case err == nil || resolver.NotFound(err):
 		return nil, &Failure{Permanent: true, Status: "5.4.4", Text: fmt.Sprintf("the server %s has no address", name), Cause: err}
 	}
 	return nil, unknown(name, err)
@@ -163,28 +156,10 @@ func (r Resolver) literal(domain, text string) ([]Host, error) {
 	return []Host{{domain, []netip.Addr{addr.Unmap()}}}, nil
 }
 
-func (r Resolver) resolver() *net.Resolver {
-	resolver := &net.Resolver{PreferGo: true, StrictErrors: true}
-	if len(r.Servers) > 0 {
-		var turn atomic.Uint32
-		resolver.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			// A server that says nothing is noticed only behind the dial: each try asks the next one.
-			server := r.Servers[int(turn.Add(1)-1)%len(r.Servers)]
-			return new(net.Dialer).DialContext(ctx, network, server.String())
-		}
-	}
-	return resolver
-}
-
 // shuffle puts the best first, equals in a random order.
 func shuffle(records []*net.MX) {
 	rand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 	slices.SortStableFunc(records, func(a, b *net.MX) int { return cmp.Compare(a.Pref, b.Pref) })
-}
-
-func notFound(err error) bool {
-	var d *net.DNSError
-	return errors.As(err, &d) && d.IsNotFound
 }
 
 func unknown(name string, err error) *Failure {

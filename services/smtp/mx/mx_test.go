@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"postroom/services/resolver/nameserver"
 	"postroom/services/settings"
-	"postroom/services/smtp/internal/nameserver"
 	"postroom/services/smtp/mx"
 
 	"github.com/miekg/dns"

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"postroom/services/resolver/nameserver"
 	"postroom/services/settings"
 	"postroom/services/smtp/internal/fakestore"
 	"postroom/services/smtp/internal/host"
-	"postroom/services/smtp/internal/nameserver"
 
 	"github.com/emersion/go-smtp"
 )
